@@ -1,0 +1,1 @@
+"""The core: cloud-neutral above, one adapter per outside thing below."""

@@ -1,0 +1,1 @@
+"""Signing in and connecting: what Farshore asks of authorization servers."""

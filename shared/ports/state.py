@@ -1,0 +1,132 @@
+"""Farshore's own memory. Every method raises ``StateUnavailable`` when the store of state does not answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from shared.domain.event import Job
+from shared.domain.ids import IntegrationId, RuleId, TargetName, TenantId
+from shared.domain.integration import Integration
+from shared.domain.replica import Failure, Replica, ReplicaStatus
+from shared.domain.rule import Rule
+from shared.domain.tenant import Tenant
+
+
+class Tenants(Protocol):
+    def get(self, tenant_id: TenantId) -> Tenant | None: ...
+
+    def owner_of(self, connector: str, bucket: str, key: str) -> Tenant | None:
+        """The tenant whose source holds this object. One query: sources in a bucket never nest, so the greatest prefix
+        not after ``key`` is the only candidate.
+        """
+        ...
+
+    def add(self, tenant: Tenant) -> None:
+        """Raises Conflict if the id exists or its source overlaps another's."""
+        ...
+
+    def page(self, *, after: TenantId | None = None, limit: int = 100) -> Sequence[Tenant]:
+        """Tenants ascending by id; for the sweep."""
+        ...
+
+
+class Rules(Protocol):
+    def of(self, tenant_id: TenantId) -> Sequence[Rule]:
+        """All of a tenant's rules, paused ones too. One query; may be up to 30 seconds old."""
+        ...
+
+    def get(self, tenant_id: TenantId, rule_id: RuleId) -> Rule | None:
+        """May be up to 30 seconds old."""
+        ...
+
+    def add(self, rule: Rule) -> None:
+        """Raises Conflict if the id or the target's name is taken."""
+        ...
+
+
+class Integrations(Protocol):
+    def get(self, tenant_id: TenantId, integration_id: IntegrationId) -> Integration | None:
+        """May be up to 30 seconds old."""
+        ...
+
+    def add(self, integration: Integration) -> None:
+        """Raises Conflict if the id exists."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaPage:
+    """Part of a tenant's replicas; ``after`` continues it (opaque, not yet authenticated), None at the end."""
+
+    items: Sequence[Replica]
+    after: str | None
+
+
+class Ledger(Protocol):
+    """What is known of replicas. Writes keep the row of the greater sequencer: an older job never overwrites a newer one's
+    word, and that is no error. Equal sequencers: the later write stands.
+    """
+
+    def expect(self, jobs: Sequence[Job], at: datetime) -> None:
+        """Marks each job's replica ``pending``, before its job is queued; keeps what is known of an earlier copy. One call
+        for all jobs of one object.
+        """
+        ...
+
+    def copying(self, job: Job, *, size: int, bytes_done: int, at: datetime) -> None:
+        """Shows progress of a long copy; for large objects only, it costs a call."""
+        ...
+
+    def record(self, replica: Replica) -> None:
+        """Writes a settled row: ``replicated`` or ``deleted``. One call. Returns only when it is durable."""
+        ...
+
+    def fail(self, job: Job, failure: Failure, *, attempts: int, final: bool, at: datetime) -> None:
+        """Records a failed attempt: status ``failed`` if ``final``, else ``pending``; the earlier copy stays known."""
+        ...
+
+    def copies(self, tenant_id: TenantId, source_key: str) -> Sequence[Replica]:
+        """Every target's row of one object. One query."""
+        ...
+
+    def page(
+        self,
+        tenant_id: TenantId,
+        *,
+        status: ReplicaStatus | None = None,
+        target: TargetName | None = None,
+        key_prefix: str = "",
+        limit: int = 100,
+        after: str | None = None,
+    ) -> ReplicaPage:
+        """A tenant's rows ascending by key then target, filtered. "Not yet replicated on this target" (a target and an
+        unsettled status) is one query on an index that holds unsettled rows only.
+        """
+        ...
+
+
+class Cursors(Protocol):
+    """Where a long walk stands, so that a bounded run can continue it."""
+
+    def load(self, name: str) -> str | None: ...
+
+    def save(self, name: str, value: str | None) -> None:
+        """None forgets it: the next run begins anew."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One change and who made it. Holds no secret and nothing a provider said."""
+
+    tenant_id: TenantId
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    outcome: str = "success"
+
+
+class Audit(Protocol):
+    def append(self, event: AuditEvent) -> None: ...

@@ -1,0 +1,57 @@
+"""The rest of the world: queue, keys, time, chance, numbers."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from shared.domain.event import Job
+
+
+class JobQueue(Protocol):
+    def send(self, jobs: Sequence[Job]) -> None:
+        """Queues all jobs, fair between tenants. Raises ``StateUnavailable`` unless every one is durably queued; some may
+        be queued then all the same, which costs a few calls and nothing else.
+        """
+        ...
+
+
+class Keys(Protocol):
+    """A key service (KMS): envelopes' data keys. ``context`` is bound to the wrapped key and must be equal to unwrap it."""
+
+    def data_key(self, context: Mapping[str, str]) -> tuple[bytes, bytes]:
+        """A new 256-bit key: (plain, wrapped)."""
+        ...
+
+    def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
+        """The plain key. Raises SealBroken if it was not wrapped so, StateUnavailable if the service does not answer."""
+        ...
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """UTC, aware."""
+        ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class Deadline(Protocol):
+    def remaining(self) -> float:
+        """Seconds left to this attempt; never negative."""
+        ...
+
+
+class Randomness(Protocol):
+    def token(self, nbytes: int) -> str:
+        """URL-safe text of that many random bytes from the system's generator."""
+        ...
+
+    def fraction(self) -> float:
+        """Uniform in [0, 1): for jitter, never for secrets."""
+        ...
+
+
+class Metrics(Protocol):
+    def count(self, name: str, value: float = 1, unit: str = "Count", **dimensions: str) -> None:
+        """Adds a measurement. Names: ``Replicated, Deleted, Skipped, Failed`` (Count), ``Lag`` (Seconds), ``Bytes`` (Bytes)."""
+        ...

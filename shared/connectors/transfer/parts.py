@@ -1,0 +1,238 @@
+"""Cutting a content into parts and sending them, several at a time, in bounded memory."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from shared.connectors.transfer.content import evenly
+from shared.connectors.transfer.crc import combined, crc64, to_hex
+from shared.domain.capabilities import Capabilities
+from shared.domain.errors import InvalidInput, LengthMismatch
+from shared.domain.objects import Checksums
+from shared.ports.content import Content
+from shared.ports.stores import Progress, silent
+
+MIB = 1024 * 1024
+PART = 20 * MIB
+"""A multiple of every store's granule (4 MiB, 5 MiB, 320 KiB, 256 KiB), so that one cut serves all of them."""
+
+MEMORY = 3 * PART
+"""Bytes of parts that one write may hold at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartPlan:
+    """How one content is cut: ``workers`` parts of at most ``part_size`` bytes are in memory, never more."""
+
+    part_size: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One piece of a content, in memory. ``number`` counts from 1; ``crc`` is of ``data``."""
+
+    number: int
+    offset: int
+    data: bytes = field(repr=False)
+    crc: int
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    @property
+    def checksums(self) -> Checksums:
+        """For a part that is the whole."""
+        return Checksums(MappingProxyType({"crc64nvme": to_hex(self.crc)}))
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt[R]:
+    """What a connector brought back for one part: ``answer`` is its own (an ETag, a block id)."""
+
+    number: int
+    offset: int
+    size: int
+    crc: int
+    answer: R
+
+
+@dataclass(frozen=True, slots=True)
+class Sent[R]:
+    """All parts of a content, in order, with what they add up to."""
+
+    receipts: tuple[Receipt[R], ...]
+    size: int
+    crc: int
+
+    @property
+    def checksums(self) -> Checksums:
+        return Checksums(MappingProxyType({"crc64nvme": to_hex(self.crc)}))
+
+
+def plan_parts(size: int | None, limits: Capabilities, *, part: int = PART, memory: int = MEMORY) -> PartPlan:
+    """A plan within a store's limits: parts grow by whole multiples of ``part`` until their number fits.
+
+    Raises:
+        InvalidInput: no number of allowed parts holds this many bytes.
+    """
+    step = min(max(part, limits.part_min), limits.part_max)
+    pieces = -(-(size or 0) // limits.parts_max)
+    part_size = step * max(1, -(-pieces // step))
+    if part_size > limits.part_max:
+        raise InvalidInput(f"{limits.connector} cannot hold an object of {size} bytes")
+    return PartPlan(part_size, max(1, memory // part_size) if limits.parts_any_order else 1)
+
+
+class Feed:
+    """One content on its way to one target; used once.
+
+    ``whole()`` first: small contents need no more. Otherwise ``send``.
+    """
+
+    def __init__(self, content: Content, plan: PartPlan) -> None:
+        self._content = content
+        self._plan = plan
+        self._cuts = _Ranges(content, plan) if content.ranged and content.size is not None else _Pieces(content, plan)
+
+    def whole(self) -> Part | None:
+        """The content as a single part, if it is no longer than one; else None, and nothing is lost by asking.
+
+        Raises:
+            LengthMismatch: it has fewer or more bytes than it declares.
+            StoreError: whatever reading raised.
+        """
+        size = self._content.size
+        return self._cuts.whole() if size is None or size <= self._plan.part_size else None
+
+    def send[R](self, upload: Callable[[Part], R], progress: Progress = silent) -> Sent[R]:
+        """Calls ``upload`` for each part, from several threads where the plan says so.
+
+        The first failure, of reading or of uploading, stops the rest and is raised once all threads are done. The
+        caller aborts its session then. An empty content has no parts.
+
+        Raises:
+            LengthMismatch: as ``whole``; some parts may have been uploaded by then.
+            FarshoreError: whatever ``upload`` or reading raised.
+        """
+        work = _Work(self._cuts, upload, progress)
+        work.run(self._lanes())
+        receipts = tuple(sorted(work.receipts, key=lambda receipt: receipt.number))
+        return Sent(receipts, sum(r.size for r in receipts), combined((r.crc, r.size) for r in receipts))
+
+    def _lanes(self) -> int:
+        size = self._content.size
+        parts = self._plan.workers if size is None else -(-size // self._plan.part_size)
+        return max(1, min(self._plan.workers, parts))
+
+
+class _Ranges:
+    """Cuts a ranged content: each worker reads its own range."""
+
+    def __init__(self, content: Content, plan: PartPlan) -> None:
+        self._content = content
+        self._size = content.size or 0
+        self._part = plan.part_size
+        self._lock = threading.Lock()
+        self._next = 0
+
+    def whole(self) -> Part:
+        return self._read(0, self._size)
+
+    def next(self) -> Part | None:
+        with self._lock:
+            index, self._next = self._next, self._next + 1
+        offset = index * self._part
+        return self._read(index, min(self._part, self._size - offset)) if offset < self._size else None
+
+    def _read(self, index: int, length: int) -> Part:
+        offset = index * self._part
+        data = self._content.read(offset, length) if length else b""
+        if len(data) != length:
+            raise LengthMismatch
+        return Part(index + 1, offset, data, crc64(data))
+
+
+class _Pieces:
+    """Cuts a content that only streams: workers take turns at reading the next piece."""
+
+    def __init__(self, content: Content, plan: PartPlan) -> None:
+        self._declared = content.size
+        self._part = plan.part_size
+        self._content = content
+        self._stream: Iterator[bytes] | None = None
+        self._lock = threading.Lock()
+        self._ahead: list[bytes] = []
+        self._count = 0
+        self._offset = 0
+
+    def whole(self) -> Part | None:
+        first = self._pull()
+        second = self._pull() if len(first) == self._part else b""
+        if second:
+            self._ahead = [first, second]
+            return None
+        self._offset = len(first)
+        self._check_end()
+        return Part(1, 0, first, crc64(first))
+
+    def next(self) -> Part | None:
+        with self._lock:
+            data = self._ahead.pop(0) if self._ahead else self._pull()
+            if not data:
+                self._check_end()
+                return None
+            number, offset = self._count + 1, self._offset
+            self._count, self._offset = number, offset + len(data)
+            self._check_so_far()
+        return Part(number, offset, data, crc64(data))
+
+    def _pull(self) -> bytes:
+        if self._stream is None:
+            self._stream = evenly(self._content.stream(self._part), self._part)
+        return next(self._stream, b"")
+
+    def _check_so_far(self) -> None:
+        if self._declared is not None and self._offset > self._declared:
+            raise LengthMismatch
+
+    def _check_end(self) -> None:
+        if self._declared is not None and self._offset != self._declared:
+            raise LengthMismatch
+
+
+class _Work[R]:
+    """One round of workers over one content."""
+
+    def __init__(self, cuts: "_Ranges | _Pieces", upload: Callable[[Part], R], progress: Progress) -> None:
+        self._cuts = cuts
+        self._upload = upload
+        self._progress = progress
+        self._failure: BaseException | None = None
+        self.receipts: list[Receipt[R]] = []
+
+    def run(self, lanes: int) -> None:
+        if lanes == 1:
+            self._lane()
+        else:
+            with ThreadPoolExecutor(lanes, thread_name_prefix="part") as pool:
+                for _ in range(lanes):
+                    pool.submit(self._lane)
+        if self._failure is not None:
+            raise self._failure
+
+    def _lane(self) -> None:
+        try:
+            while self._failure is None and (part := self._cuts.next()) is not None:
+                self._one(part)
+                del part  # before the next one is read: a worker holds one part, never two
+        except BaseException as failure:  # carried to the calling thread and raised there
+            self._failure = self._failure or failure
+
+    def _one(self, part: Part) -> None:
+        answer = self._upload(part)
+        self.receipts.append(Receipt(part.number, part.offset, part.size, part.crc, answer))
+        self._progress(part.size)

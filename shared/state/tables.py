@@ -1,0 +1,56 @@
+"""Which tables: settings, and models bound to them without any global state of PynamoDB's."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from types import new_class
+from typing import cast
+
+from pynamodb.connection import Connection
+
+from shared.state.items import Item
+
+_CONNECT_SECONDS = 2
+_READ_SECONDS = 5
+_RETRIES = 3  # after the first attempt, with botocore's jittered delays; then StateUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Where the state lives.
+
+    Attributes:
+        prefix: a table's name is ``{prefix}-{name}``.
+        endpoint: of DynamoDB; None leaves it to botocore (``AWS_ENDPOINT_URL`` or AWS itself).
+    """
+
+    prefix: str
+    region: str
+    endpoint: str | None = None
+
+
+def bound[M: Item](model: type[M], tables: Tables) -> type[M]:
+    """The model, as a subclass that lives in these tables. Makes no call.
+
+    ``model.table`` is the table's short name. All models of equal settings share one connection, hence one client and pool.
+    """
+    name = f"{tables.prefix}-{model.table}"
+    meta = type("Meta", (), {"table_name": name, "region": tables.region, "host": tables.endpoint})
+    placed = cast(type[M], new_class(model.__name__, (model,), exec_body=lambda body: body.update(Meta=meta)))
+    own, shared = placed._get_connection(), _connection(tables)
+    if name not in shared._tables:  # two models may share a table, and repositories a model
+        shared.add_meta_table(own.get_meta_table())
+    own.connection = shared
+    return placed
+
+
+@lru_cache(maxsize=16)
+def _connection(tables: Tables) -> Connection:
+    """One lazy botocore client per settings: a pure function of them, remembered."""
+    return Connection(
+        region=tables.region,
+        host=tables.endpoint,
+        connect_timeout_seconds=_CONNECT_SECONDS,
+        read_timeout_seconds=_READ_SECONDS,
+        max_retry_attempts=_RETRIES,
+        max_pool_connections=32,
+    )

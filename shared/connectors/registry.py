@@ -49,20 +49,26 @@ class Entry:
     Attributes:
         module: where its connector lives, and
         name: what it is called there.
+        container: what its constructor calls the bucket or container.
         hint: what to install if its SDK is missing.
     """
 
     module: str
     name: str
+    container: str
     capabilities: Capabilities
     hint: str
 
 
 CONNECTORS: Mapping[str, Entry] = MappingProxyType(
     {
-        "s3": Entry("shared.connectors.s3", "S3Connector", S3, "pip install boto3 awscrt"),
+        "s3": Entry("shared.connectors.s3", "S3Connector", "bucket_name", S3, "pip install boto3 awscrt"),
         "azure_blob": Entry(
-            "shared.connectors.azure_blob", "AzureBlobConnector", AZURE_BLOB, "pip install azure-storage-blob awscrt"
+            "shared.connectors.azure_blob",
+            "AzureBlobConnector",
+            "container_name",
+            AZURE_BLOB,
+            "pip install azure-storage-blob awscrt",
         ),
     }
 )

@@ -14,7 +14,11 @@ from shared.domain.tenant import Tenant
 
 
 class Tenants(Protocol):
-    def get(self, tenant_id: TenantId) -> Tenant | None: ...
+    def get(self, tenant_id: TenantId) -> Tenant | None:
+        """May be up to 30 seconds old, but None is never from memory: a job may follow its tenant, rule or integration
+        within a second, and an absence buries it. The same holds for ``Rules.get`` and ``Integrations.get``.
+        """
+        ...
 
     def owner_of(self, connector: str, bucket: str, key: str) -> Tenant | None:
         """The tenant whose source holds this object. One query: sources in a bucket never nest, so the greatest prefix
@@ -37,7 +41,7 @@ class Rules(Protocol):
         ...
 
     def get(self, tenant_id: TenantId, rule_id: RuleId) -> Rule | None:
-        """May be up to 30 seconds old."""
+        """May be up to 30 seconds old; None is never from memory."""
         ...
 
     def add(self, rule: Rule) -> None:
@@ -47,7 +51,7 @@ class Rules(Protocol):
 
 class Integrations(Protocol):
     def get(self, tenant_id: TenantId, integration_id: IntegrationId) -> Integration | None:
-        """May be up to 30 seconds old."""
+        """May be up to 30 seconds old; None is never from memory."""
         ...
 
     def add(self, integration: Integration) -> None:

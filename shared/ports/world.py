@@ -53,5 +53,7 @@ class Randomness(Protocol):
 
 class Metrics(Protocol):
     def count(self, name: str, value: float = 1, unit: str = "Count", **dimensions: str) -> None:
-        """Adds a measurement. Names: ``Replicated, Deleted, Skipped, Failed`` (Count), ``Lag`` (Seconds), ``Bytes`` (Bytes)."""
+        """Adds a measurement. Names: ``Planned, Replicated, Deleted, Skipped, Failed, Swept`` (Count), ``Lag`` (Seconds),
+        ``Bytes`` (Bytes). The one dimension: ``target``.
+        """
         ...

@@ -5,6 +5,7 @@ stored is there again at the next start (after an orderly stop; a killed emulato
 """
 
 import http.client
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -52,6 +53,7 @@ def ministack(
     *,
     auth: bool = False,
     state_dir: Path | None = None,
+    log_dir: Path | None = None,
     port: int = 0,
     secret_access_key: str = "test",
     region: str = "us-east-1",
@@ -66,6 +68,7 @@ def ministack(
     """
     with ExitStack() as stack:
         folder = _folder(stack, state_dir)
+        log = (log_dir or folder) / "ministack.log"
         environment = _ministack_environment(folder, keep=state_dir is not None) | {
             "AUTH": "true" if auth else "false",
             "AWS_ACCESS_KEY_ID": "test",
@@ -79,6 +82,7 @@ def ministack(
                 [str(TOOLS / "ministack/bin/python"), "-P", "-m", "ministack"],
                 environment=environment | {"GATEWAY_PORT": str(chosen)},
                 folder=folder,
+                log=log,
                 ready=partial(_answers, chosen, "/_ministack/ready", 200),
             )
             try:
@@ -91,7 +95,7 @@ def ministack(
         yield Emulator(
             endpoint=f"http://127.0.0.1:{chosen}",
             pid=process.pid,
-            log=folder / "ministack.log",
+            log=log,
             secret_access_key=secret_access_key,
             region=region,
         )
@@ -99,10 +103,12 @@ def ministack(
 
 def _ministack_environment(folder: Path, *, keep: bool) -> dict[str, str]:
     temporary = folder / "tmp"
-    temporary.mkdir(exist_ok=True)
+    shutil.rmtree(temporary, ignore_errors=True)  # unpacked functions of an earlier run
+    temporary.mkdir()
     persistence = {"PERSIST_STATE": "1", "S3_PERSIST": "1"} if keep else {}
     return persistence | {
         "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "127.0.0.1",  # in the addresses it hands out: `localhost` may be ::1 first
         "IOT_MTLS_ENABLED": "0",
         "LAMBDA_EXECUTOR": "local",
         "STATE_DIR": str(folder / "state"),
@@ -113,7 +119,9 @@ def _ministack_environment(folder: Path, *, keep: bool) -> dict[str, str]:
 
 
 @contextmanager
-def azurite(*, state_dir: Path | None = None, port: int = 0, queue_port: int = 0) -> Iterator[Azurite]:
+def azurite(
+    *, state_dir: Path | None = None, log_dir: Path | None = None, port: int = 0, queue_port: int = 0
+) -> Iterator[Azurite]:
     """Runs Azurite, ready to answer. Ports of 0 pick free ones.
 
     It answers with Content-CRC64 as the service does if ``infra/local/azurite/crc64.cjs`` is there.
@@ -123,6 +131,7 @@ def azurite(*, state_dir: Path | None = None, port: int = 0, queue_port: int = 0
     """
     with ExitStack() as stack:
         folder = _folder(stack, state_dir)
+        log = (log_dir or folder) / "azurite.log"
         for attempt in range(PORT_ATTEMPTS):
             blobs, queues = port or free_port(), queue_port or free_port()
             run = server(
@@ -130,6 +139,7 @@ def azurite(*, state_dir: Path | None = None, port: int = 0, queue_port: int = 0
                 _azurite_command(folder, blobs, queues, keep=state_dir is not None),
                 environment={"AZURITE_ACCOUNTS": f"{AZURITE_ACCOUNT}:{AZURITE_KEY}"},
                 folder=folder,
+                log=log,
                 ready=lambda blobs=blobs, queues=queues: _answers(blobs, "/") and _answers(queues, "/"),  # type: ignore[misc]  # bound per turn
             )
             try:
@@ -139,7 +149,7 @@ def azurite(*, state_dir: Path | None = None, port: int = 0, queue_port: int = 0
                     raise
                 continue
             break
-        yield _azurite_at(blobs, queues, process.pid, folder / "azurite.log")
+        yield _azurite_at(blobs, queues, process.pid, log)
 
 
 def _azurite_command(folder: Path, blobs: int, queues: int, *, keep: bool) -> list[str]:

@@ -1,0 +1,173 @@
+"""The one long-lived process of a local stack: it holds the emulators and the issuer, and ends them when it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from infra.local import issuer
+from infra.local.emulators import ROOT, azurite, ministack
+from infra.local.home import Home, StackError, claim_ports
+from infra.local.processes import STOP_SECONDS, clean_environment, end_group, server
+
+RUNNING = "running.json"
+REGION = "us-east-1"
+LOG_MAX = 20 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Where a running stack's servers are, and the process that holds them."""
+
+    pid: int
+    aws_endpoint: str
+    blob_endpoint: str
+    azure_connection_string: str
+    issuer: str
+
+
+def serve(home: Home) -> None:
+    """Runs the servers until SIGTERM or SIGINT. What they keep is saved then."""
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    ports = claim_ports(home)
+    _trim_logs(home)
+    key = issuer.signing_key(home.folder / "issuer.pem")
+    with (
+        ministack(
+            auth=True,
+            state_dir=home.state("aws"),
+            log_dir=home.logs,
+            port=ports["aws"],
+            secret_access_key=home.secret(),
+            region=REGION,
+        ) as aws,
+        azurite(
+            state_dir=home.state("azure"), log_dir=home.logs, port=ports["blobs"], queue_port=ports["queues"]
+        ) as azure,
+        issuer.serving(key, ports["issuer"]) as issued_by,
+    ):
+        home.write(
+            RUNNING,
+            {
+                "pid": os.getpid(),
+                "started": psutil.Process().create_time(),
+                "awsEndpoint": aws.endpoint,
+                "blobEndpoint": azure.blob_endpoint,
+                "azureConnectionString": azure.connection_string,
+                "issuer": issued_by,
+            },
+        )
+        try:
+            while not ended.wait(1.0) and psutil.pid_exists(aws.pid) and psutil.pid_exists(azure.pid):
+                pass
+        finally:
+            home.forget(RUNNING)
+    if not ended.is_set():
+        raise StackError(f"An emulator ended by itself; see {home.logs}")
+
+
+def running(home: Home) -> Servers | None:
+    """The servers of this folder, if they run. A recycled process id is told apart by its start time."""
+    noted = home.read(RUNNING)
+    if noted is None or not _lives(noted):
+        return None
+    return Servers(
+        pid=noted["pid"],
+        aws_endpoint=noted["awsEndpoint"],
+        blob_endpoint=noted["blobEndpoint"],
+        azure_connection_string=noted["azureConnectionString"],
+        issuer=noted["issuer"],
+    )
+
+
+@contextmanager
+def attached(home: Home) -> Iterator[Servers]:
+    """Starts the servers; they end with the block, and with this process whatever ends it."""
+    claim_ports(home)
+    home.forget(RUNNING)
+    environment = {"PYTHONPATH": str(ROOT)}
+    with server(
+        "servers",
+        _command(home),
+        environment=environment,
+        folder=home.folder,
+        log=home.logs / "servers.log",
+        ready=lambda: running(home) is not None,
+    ):
+        yield _present(home)
+
+
+def detach(home: Home) -> Servers:
+    """Starts the servers and leaves them; ``stop`` ends them."""
+    claim_ports(home)
+    home.forget(RUNNING)
+    with (home.logs / "servers.log").open("ab") as log:
+        process = subprocess.Popen(
+            _command(home),
+            cwd=home.folder,
+            env=clean_environment({"PYTHONPATH": str(ROOT)}),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    end = time.monotonic() + 60
+    while running(home) is None:
+        if process.poll() is not None or time.monotonic() > end:
+            end_group(process.pid)
+            raise StackError(f"The servers did not start; see {home.logs / 'servers.log'}")
+        time.sleep(0.02)
+    return _present(home)
+
+
+def stop(home: Home) -> bool:
+    """Ends the servers of this folder; whether there were any. Nothing else is ever signalled."""
+    noted = home.read(RUNNING)
+    if noted is None or not _lives(noted):
+        home.forget(RUNNING)
+        return False
+    process = psutil.Process(noted["pid"])
+    try:
+        process.terminate()
+        process.wait(3 * STOP_SECONDS)
+    except psutil.NoSuchProcess:
+        pass
+    except psutil.TimeoutExpired:
+        process.kill()  # its watches end the emulators
+    home.forget(RUNNING)
+    return True
+
+
+def _command(home: Home) -> list[str]:
+    return [sys.executable, "-m", "infra.local", "--home", str(home.folder), "serve"]
+
+
+def _present(home: Home) -> Servers:
+    servers = running(home)
+    if servers is None:
+        raise StackError(f"The servers ended at once; see {home.logs / 'servers.log'}")
+    return servers
+
+
+def _lives(noted: Any) -> bool:
+    try:
+        process = psutil.Process(noted["pid"])
+        return abs(process.create_time() - noted["started"]) < 0.01 and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, KeyError, TypeError):
+        return False
+
+
+def _trim_logs(home: Home) -> None:
+    for log in home.logs.glob("*.log"):
+        if log.stat().st_size > LOG_MAX:
+            os.truncate(log, 0)

@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run down reset redrive test pr format locks bench deploy clean
+.PHONY: help run down reset redrive test pr format bench deploy locks clean
 
 FIND_PYTHON := sh infra/local/find-python
 UV := .tools/uv/bin/uv
@@ -38,6 +38,52 @@ endef
 	@touch $@
 
 EMULATORS := .tools/ministack/.ready .tools/azurite/.ready
+SAM := .tools/sam/bin/sam
+STACK := .venv/.ready $(EMULATORS) .tools/sam/.ready
+on = $(filter-out 0 no false,$(1))
+
+# ---- the local stack ---------------------------------------------------------------------------------------------
+run: $(STACK) ## bring the whole system up here, drop a file (FILE=path), follow it; DETACH=1 leaves it up
+	@exec $(PY) -m infra.local up $(if $(FILE),--file "$(FILE)") $(if $(call on,$(DETACH)),--detach)
+
+down: .venv/.ready ## stop it; what it stored stays
+	@exec $(PY) -m infra.local down
+
+reset: .venv/.ready ## stop it and forget what it stored
+	@exec $(PY) -m infra.local reset
+
+redrive: .venv/.ready ## send the jobs that were given up round again
+	@exec $(PY) -m infra.local redrive
+
+# ---- quality -----------------------------------------------------------------------------------------------------
+test: $(STACK) ## all tests, with branch coverage
+	@$(PY) -m pytest -q --cov --cov-report=term:skip-covered
+
+pr: $(STACK) .tools/checkov/.ready ## every gate: format, lint, types, layers, template, tests
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 $(SAM) validate --lint
+	.tools/sam/bin/cfn-lint template.yaml
+	.tools/checkov/bin/checkov -f template.yaml --framework cloudformation --skip-download --quiet --compact
+	@$(MAKE) --no-print-directory test
+
+format: .venv/.ready ## format the code and mend what can be mended
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+bench: $(STACK) ## measure against rclone, on this computer
+	@$(PY) -m tests.bench
+
+# ---- delivery ----------------------------------------------------------------------------------------------------
+ARCHITECTURE ?= arm64
+deploy: .tools/sam/.ready $(UV) ## deploy to AWS, asking what it needs to know (ARCHITECTURE=arm64 or x86_64)
+	ARCHITECTURE=$(ARCHITECTURE) $(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
+	$(SAM) deploy --guided --capabilities CAPABILITY_IAM --parameter-overrides Architecture=$(ARCHITECTURE)
 
 locks: $(UV) ## make the hashed locks anew from pyproject.toml and infra/locks/*.in
 	@PATH="$(CURDIR)/.tools/uv/bin:$$PATH" UV_PYTHON="$$($(FIND_PYTHON))" infra/locks/compile
+
+clean: ## remove what was built; environments and the stack's data stay
+	rm -rf .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*

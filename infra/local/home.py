@@ -38,7 +38,7 @@ class Home:
         return self.folder / "logs"
 
     def prepare(self) -> None:
-        for folder in (self.folder, self.logs, self.state("aws"), self.state("azure")):
+        for folder in (self.folder, self.logs, self.state("aws"), self.state("azure"), self.state("sam")):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def state(self, service: str) -> Path:

@@ -32,7 +32,7 @@ if not os.read(0, 1):
 
 
 class StartFailed(Exception):
-    """A server did not come up.
+    """A program did not do what it was started for.
 
     Attributes:
         log: where its output lies; the message ends with the last lines of it.
@@ -109,6 +109,31 @@ def server(
     try:
         _await(name, process, ready, log)
         yield process
+    finally:
+        stop(process)
+        _dismiss(watch)
+
+
+def run(name: str, command: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: Path) -> None:
+    """Runs a program to its end, its output in ``log``. If the wait is broken off, it and all it started are ended.
+
+    Raises:
+        StartFailed: it ended with an error.
+    """
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            list(command),
+            cwd=folder,
+            env=clean_environment(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    watch = _watch(process.pid)
+    try:
+        if process.wait() != 0:
+            raise StartFailed(name, f"ended with {process.returncode}", log)
     finally:
         stop(process)
         _dismiss(watch)

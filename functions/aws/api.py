@@ -1,0 +1,15 @@
+"""Lambda behind API Gateway: the routes of ``shared.api`` on payload format 2.0."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from functions.aws.invocation import invocation
+from shared.runtime.container import container
+
+
+def handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
+    """One request, one answer; what goes wrong is a problem document."""
+    host = container()
+    with invocation(host, context, "api"):
+        answer: Mapping[str, Any] = host.api.resolve(dict(event), context)
+        return answer

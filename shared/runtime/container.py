@@ -1,0 +1,198 @@
+"""The composition root: makes each part once, when it is first asked for, from one deployment's settings."""
+
+import os
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from shared.runtime.backoff import Backoff
+from shared.runtime.letters import Letters
+from shared.runtime.logs import logger
+from shared.runtime.metrics import EmfMetrics
+from shared.runtime.queues import SqsJobQueue
+from shared.runtime.settings import Settings, settings_from
+from shared.runtime.tracing import Tracing
+from shared.runtime.world import SystemClock, SystemRandomness
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+    from shared.ports.state import Audit, Cursors, Integrations, Ledger, Rules, Tenants
+    from shared.ports.world import Keys
+    from shared.runtime.stores import OpenStores
+    from shared.state.tables import Tables
+    from shared.usecases.plan import Planning
+    from shared.usecases.provision import Provisioning
+    from shared.usecases.replicate import Replicating
+    from shared.usecases.sweep import Sweeping
+
+
+class Container:
+    """Everything a host needs, lazily. What is never asked for is never imported. Life: the process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = SystemClock()
+        self.randomness = SystemRandomness()
+
+    # ---- telling ----------------------------------------------------------------------------------------------------
+    @cached_property
+    def logger(self) -> "Logger":
+        return logger(self.settings.service, self.settings.log_level)
+
+    @cached_property
+    def metrics(self) -> EmfMetrics:
+        return EmfMetrics(self.settings.service)
+
+    @cached_property
+    def tracing(self) -> Tracing:
+        return Tracing(self.settings.service, on=self.settings.tracing == "on")
+
+    # ---- state ------------------------------------------------------------------------------------------------------
+    @cached_property
+    def tables(self) -> "Tables":
+        from shared.state.tables import Tables
+
+        return Tables(prefix=self.settings.need("table_prefix"), region=self.settings.need("region"), endpoint=None)
+
+    @cached_property
+    def tenants(self) -> "Tenants":
+        from shared.state.tenants import DynamoTenants
+
+        return DynamoTenants(self.tables)
+
+    @cached_property
+    def rules(self) -> "Rules":
+        from shared.state.rules import DynamoRules
+
+        return DynamoRules(self.tables)
+
+    @cached_property
+    def integrations(self) -> "Integrations":
+        from shared.state.integrations import DynamoIntegrations
+
+        return DynamoIntegrations(self.tables)
+
+    @cached_property
+    def ledger(self) -> "Ledger":
+        from shared.state.ledger import DynamoLedger
+
+        return DynamoLedger(self.tables)
+
+    @cached_property
+    def cursors(self) -> "Cursors":
+        from shared.state.cursors import DynamoCursors
+
+        return DynamoCursors(self.tables)
+
+    @cached_property
+    def audit(self) -> "Audit":
+        from shared.state.audit import DynamoAudit
+
+        return DynamoAudit(self.tables)
+
+    # ---- queues, keys, stores ---------------------------------------------------------------------------------------
+    @cached_property
+    def jobs(self) -> SqsJobQueue:
+        return SqsJobQueue(lambda: self.sqs, self.settings.need("jobs_queue_url"))
+
+    @cached_property
+    def job_letters(self) -> Letters:
+        urls = self.settings.need("jobs_queue_url"), self.settings.need("jobs_dlq_url")
+        return Letters(lambda: self.sqs, *urls)
+
+    @cached_property
+    def event_letters(self) -> Letters:
+        urls = self.settings.need("events_queue_url"), self.settings.need("events_dlq_url")
+        return Letters(lambda: self.sqs, *urls)
+
+    @cached_property
+    def backoff(self) -> Backoff:
+        return Backoff(self.settings.retry_base_seconds, self.settings.retry_cap_seconds)
+
+    @cached_property
+    def keys(self) -> "Keys":
+        from shared.crypto.cache import CachedKeys
+        from shared.crypto.kms import KmsKeys
+
+        return CachedKeys(KmsKeys(lambda: self._client("kms"), self.settings.need("key_id")))
+
+    @cached_property
+    def stores(self) -> "OpenStores":
+        from shared.runtime.stores import OpenStores
+
+        return OpenStores(lambda: self.keys)
+
+    @cached_property
+    def sqs(self) -> Any:
+        return self._client("sqs")
+
+    # ---- use cases' worlds ------------------------------------------------------------------------------------------
+    @cached_property
+    def planning(self) -> "Planning":
+        from shared.usecases.plan import Planning
+
+        return Planning(
+            tenants=self.tenants,
+            rules=self.rules,
+            ledger=self.ledger,
+            queue=self.jobs,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+
+    @cached_property
+    def replicating(self) -> "Replicating":
+        from shared.usecases.replicate import Replicating
+
+        return Replicating(
+            tenants=self.tenants,
+            rules=self.rules,
+            integrations=self.integrations,
+            stores=self.stores,
+            ledger=self.ledger,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+
+    @cached_property
+    def sweeping(self) -> "Sweeping":
+        from shared.usecases.sweep import Sweeping
+
+        return Sweeping(
+            tenants=self.tenants,
+            rules=self.rules,
+            integrations=self.integrations,
+            stores=self.stores,
+            ledger=self.ledger,
+            cursors=self.cursors,
+            queue=self.jobs,
+            clock=self.clock,
+            metrics=self.metrics,
+        )
+
+    @cached_property
+    def provisioning(self) -> "Provisioning":
+        from shared.runtime.stores import Sealer
+        from shared.usecases.provision import Provisioning
+
+        return Provisioning(
+            tenants=self.tenants,
+            rules=self.rules,
+            integrations=self.integrations,
+            seals=Sealer(lambda: self.keys),
+            audit=self.audit,
+            clock=self.clock,
+        )
+
+    def _client(self, service: str) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        config = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
+        return boto3.client(service, region_name=self.settings.need("region"), config=config)  # type: ignore[call-overload]  # by name
+
+
+@lru_cache(maxsize=1)
+def container() -> Container:
+    """This process's container, from its environment. Hosts call it inside a handler, never at import."""
+    return Container(settings_from(os.environ))

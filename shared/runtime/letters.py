@@ -1,0 +1,95 @@
+"""What becomes of a message that failed: it waits, or it is buried with its cause, or it is sent round again. On SQS."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, Protocol
+
+from shared.domain.errors import FarshoreError, StateUnavailable
+
+_REASON_MAX = 512
+_VISIBLE_SECONDS = 60
+
+
+class SqsClient(Protocol):
+    """What of a boto3 SQS client is used here."""
+
+    def send_message(self, **request: Any) -> Any: ...
+    def receive_message(self, **request: Any) -> Any: ...
+    def delete_message(self, **request: Any) -> Any: ...
+    def change_message_visibility(self, **request: Any) -> Any: ...
+
+
+class Letters:
+    """One queue and its dead-letter queue. Every method raises ``StateUnavailable`` when SQS does not answer."""
+
+    def __init__(self, client_factory: Callable[[], SqsClient], queue_url: str, dead_url: str) -> None:
+        self._client_factory = client_factory
+        self._queue_url = queue_url
+        self._dead_url = dead_url
+
+    @cached_property
+    def _client(self) -> SqsClient:
+        return self._client_factory()
+
+    def postpone(self, receipt: str, seconds: int) -> None:
+        """Hides a received message for that long from now; it comes back then."""
+        _asked(
+            lambda: self._client.change_message_visibility(
+                QueueUrl=self._queue_url, ReceiptHandle=receipt, VisibilityTimeout=seconds
+            )
+        )
+
+    def bury(self, body: str, error: FarshoreError, *, group: str | None = None, attempts: int = 1) -> None:
+        """Puts a copy among the dead, with its cause as attributes. The caller then acknowledges the original."""
+        attributes = {"cause": error.code, "reason": str(error)[:_REASON_MAX], "attempts": str(attempts)}
+        self._send(self._dead_url, body, group, {name: _text(value) for name, value in attributes.items()})
+
+    def redrive(self, group_of: Callable[[str], str | None], *, limit: int | None = None) -> int:
+        """Sends the dead round again, without the causes; how many. Each is deleted only after it is queued.
+
+        ``group_of`` tells a body's message group. Stops when the dead-letter queue answers empty, or at ``limit``.
+        """
+        moved = 0
+        for message in self._dead():
+            if limit is not None and moved >= limit:
+                break
+            self._send(self._queue_url, message["Body"], group_of(message["Body"]), {})
+            _asked(lambda: self._client.delete_message(QueueUrl=self._dead_url, ReceiptHandle=message["ReceiptHandle"]))  # noqa: B023 # called at once
+            moved += 1
+        return moved
+
+    def _dead(self) -> Iterator[Mapping[str, Any]]:
+        while True:
+            answer = _asked(
+                lambda: self._client.receive_message(
+                    QueueUrl=self._dead_url,
+                    MaxNumberOfMessages=10,
+                    WaitTimeSeconds=1,
+                    VisibilityTimeout=_VISIBLE_SECONDS,
+                )
+            )
+            messages = answer.get("Messages") or []
+            if not messages:
+                return
+            yield from messages
+
+    def _send(self, url: str, body: str, group: str | None, attributes: Mapping[str, Any]) -> None:
+        request: dict[str, Any] = {"QueueUrl": url, "MessageBody": body}
+        if attributes:
+            request["MessageAttributes"] = attributes
+        if group:
+            request["MessageGroupId"] = group
+        _asked(lambda: self._client.send_message(**request))
+
+
+def _text(value: str) -> Mapping[str, str]:
+    return {"DataType": "String", "StringValue": value}
+
+
+def _asked(call: Callable[[], Any]) -> Any:
+    from botocore.exceptions import BotoCoreError, ClientError  # loaded already, with the client
+
+    try:
+        return call()
+    except (ClientError, BotoCoreError):
+        raise StateUnavailable("the queue did not answer") from None

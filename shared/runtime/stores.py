@@ -1,0 +1,119 @@
+"""Opens stores: the primary by the function's own role, backups by their integration's unsealed credentials."""
+
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import Any
+
+from shared.connectors import registry
+from shared.crypto.context import SealContext
+from shared.crypto.envelope import seal, unseal
+from shared.domain.errors import Misconfigured, SealBroken
+from shared.domain.ids import IntegrationId, TenantId
+from shared.domain.integration import Integration
+from shared.domain.tenant import Source
+from shared.ports.stores import SourceStore, TargetStore
+from shared.ports.world import Keys
+
+_CONNECTORS_MAX = 32
+_CAPITAL = re.compile(r"(?<!^)([A-Z])")
+
+type Key = tuple[str, ...]
+
+
+def credentials_context(tenant_id: str, integration_id: str) -> SealContext:
+    """The place of an integration's credentials, for sealing and opening alike."""
+    return SealContext(
+        tenant=tenant_id, table="integrations", record=integration_id, field="credentials", purpose="connect"
+    )
+
+
+class Sealer:
+    """Seals an integration's credentials for ``OpenStores`` to open."""
+
+    def __init__(self, keys: Callable[[], Keys]) -> None:
+        self._keys = keys
+
+    def credentials(self, tenant_id: TenantId, integration_id: IntegrationId, secret: Mapping[str, str]) -> bytes:
+        """The sealed form of a flat JSON object."""
+        return seal(json.dumps(dict(secret)).encode(), credentials_context(tenant_id, integration_id), self._keys())
+
+
+class OpenStores:
+    """Connectors by integration version and container, made once and shared. Thread-safe.
+
+    At most ``limit`` are kept, the least recently used going first. One that goes may still be in use, so it is closed by
+    ``tidy``, which the host calls when no work is under way.
+    """
+
+    def __init__(self, keys: Callable[[], Keys], *, limit: int = _CONNECTORS_MAX) -> None:
+        self._keys = keys
+        self._limit = limit
+        self._open: OrderedDict[Key, TargetStore] = OrderedDict()
+        self._retired: list[TargetStore] = []
+        self._lock = Lock()
+
+    def source(self, source: Source) -> SourceStore:
+        """The primary itself, by the deployment's own rights."""
+        key = ("source", source.connector, source.bucket)
+        return self._get(key, lambda: self._make(source.connector, source.bucket, {}))
+
+    def target(self, integration: Integration, container: str | None = None) -> TargetStore:
+        """A tenant's backup. ``container`` overrides the integration's own.
+
+        Raises:
+            SealBroken, CredentialsRefused, Misconfigured, StateUnavailable
+        """
+        place = container or integration.container
+        key = ("target", integration.tenant_id, integration.id, str(integration.version), place)
+        return self._get(key, lambda: self._make(integration.connector, place, self._login(integration)))
+
+    def tidy(self) -> None:
+        """Closes what fell out of the cache. Call it when nothing is under way."""
+        with self._lock:
+            retired, self._retired = self._retired, []
+        for store in retired:
+            store.close()
+
+    def close(self) -> None:
+        """Closes everything."""
+        with self._lock:
+            self._retired += self._open.values()
+            self._open.clear()
+        self.tidy()
+
+    def _get(self, key: Key, make: Callable[[], TargetStore]) -> TargetStore:
+        with self._lock:  # held while making: two threads that want one store would otherwise open two
+            if key not in self._open:
+                self._open[key] = make()
+            self._open.move_to_end(key)
+            while len(self._open) > self._limit:
+                self._retired.append(self._open.popitem(last=False)[1])
+            return self._open[key]
+
+    def _make(self, connector: str, container: str, login: Mapping[str, Any]) -> TargetStore:
+        make = registry.load(connector)
+        try:
+            return make(**{**login, registry.entry(connector).container: container})
+        except TypeError:  # its text could name what was given
+            raise Misconfigured(f"the integration's settings do not fit the {connector} connector") from None
+
+    def _login(self, integration: Integration) -> Mapping[str, Any]:
+        """Settings and credentials as the connector's arguments, ``roleArn`` as ``role_arn``."""
+        told: dict[str, Any] = dict(integration.settings)
+        if integration.sealed is not None:
+            told |= self._unsealed(integration, integration.sealed)
+        return {_CAPITAL.sub(r"_\1", name).lower(): value for name, value in told.items()}
+
+    def _unsealed(self, integration: Integration, sealed: bytes) -> Mapping[str, Any]:
+        context = credentials_context(integration.tenant_id, integration.id)
+        opened = unseal(sealed, context, self._keys())
+        try:
+            credentials = json.loads(opened.reveal())
+        except ValueError:
+            raise SealBroken from None
+        if not isinstance(credentials, dict):
+            raise SealBroken
+        return credentials

@@ -1,0 +1,225 @@
+"""Tenants, rules, integrations, cursors and the audit trail, on both emulators."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.domain.errors import Conflict, InvalidInput
+from shared.domain.integration import Integration
+from shared.domain.rule import Rule, Target
+from shared.domain.tenant import Source, Tenant
+from shared.ports.state import AuditEvent
+from shared.state.audit import DynamoAudit
+from shared.state.cursors import DynamoCursors
+from shared.state.integrations import DynamoIntegrations
+from shared.state.rules import DynamoRules
+from shared.state.tenants import DynamoTenants
+
+NOW = datetime(2026, 11, 20, 12, 0, 0, 5, UTC)
+
+
+class Seconds:
+    """A monotonic clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def tenant(name="acme", prefix="acme/", bucket="main"):
+    return Tenant(name, name.title(), Source("s3", bucket, prefix), NOW)
+
+
+def rule(name="r1", target="azure", tenant_id="acme"):
+    return Rule(name, tenant_id, Target(target, "i1", "box", "x/{key}"), NOW, "a/", ".txt", "delete", 3, False, 2)
+
+
+INTEGRATION = Integration(
+    "i1", "acme", "Azure", "azure_blob", "connection_string", "backup", NOW, NOW, {"account": "x"}, b"\x00sealed\xff"
+)
+
+
+def test_a_tenant_comes_back_whole_and_unknown_ones_are_none(tables):
+    DynamoTenants(tables).add(tenant())
+    assert DynamoTenants(tables).get("acme") == tenant()
+    assert DynamoTenants(tables).get("nobody") is None
+
+
+OWNERS = {
+    "acme/x": "acme",
+    "acme/zz/deep/er": "acme",
+    "acme": None,
+    "acme0": None,
+    "acma/x": None,
+    "beta/x": "beta",
+    "zeta/x": None,
+    "a": None,
+    "beta/" + "ü" * 509: "beta",
+    "long/" * 100 + "x" * 524: "long",
+}
+
+
+def test_an_object_belongs_to_the_tenant_whose_prefix_it_has(tables):
+    tenants = DynamoTenants(tables)
+    for name, prefix in {"acme": "acme/", "beta": "beta/", "long": "long/" * 100, "zed": "zed/"}.items():
+        tenants.add(tenant(name, prefix))
+    for key, owner in OWNERS.items():
+        found = DynamoTenants(tables).owner_of("s3", "main", key)
+        assert (found.id if found else None) == owner, key
+        assert DynamoTenants(tables).owner_of("s3", "other", key) is None
+        assert DynamoTenants(tables).owner_of("gcs", "main", key) is None
+
+
+def test_a_tenant_may_own_a_whole_bucket(tables):
+    DynamoTenants(tables).add(tenant(prefix=""))
+    assert DynamoTenants(tables).owner_of("s3", "main", "any/thing").id == "acme"
+    with pytest.raises(Conflict):
+        DynamoTenants(tables).add(tenant("beta", "beta/"))
+
+
+@pytest.mark.parametrize("prefix", ["a/b/", "a/", "a/b/c/", ""])
+def test_overlapping_sources_are_refused(tables, prefix):
+    tenants = DynamoTenants(tables)
+    tenants.add(tenant("first", "a/b/"))
+    tenants.add(tenant("second", "a/c/"))
+    with pytest.raises(Conflict):
+        tenants.add(tenant("third", prefix))
+    assert tenants.get("third") is None
+    tenants.add(tenant("third", prefix, bucket="another"))
+
+
+def test_a_tenants_id_is_taken_once(tables):
+    DynamoTenants(tables).add(tenant())
+    with pytest.raises(Conflict):
+        DynamoTenants(tables).add(tenant(prefix="elsewhere/"))
+    assert DynamoTenants(tables).get("acme") == tenant()
+
+
+def test_a_prefix_that_no_sort_key_holds_is_refused(tables):
+    with pytest.raises(InvalidInput):
+        DynamoTenants(tables).add(tenant(prefix="x" * 1023 + "/"))
+
+
+def test_of_racing_tenants_with_overlapping_sources_one_wins(ministack_tables):
+    def add(prefix: str) -> bool:
+        try:
+            DynamoTenants(ministack_tables).add(tenant(f"t{len(prefix)}", prefix))
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        won = list(pool.map(add, ["a/", "a/b/", "a/b/c/", "a/b/c/d/", "a/b/c/d/e/", ""]))
+    assert sum(won) == 1
+
+
+def test_tenants_are_paged_ascending_by_id(tables):
+    tenants = DynamoTenants(tables)
+    for name in ("c", "a", "b", "e", "d"):
+        tenants.add(tenant(name, f"{name}/"))
+    first = tenants.page(limit=2)
+    assert [it.id for it in first] == ["a", "b"]
+    assert [it.id for it in tenants.page(after="b", limit=2)] == ["c", "d"]
+    assert [it.id for it in tenants.page(after="d", limit=2)] == ["e"]
+    assert tenants.page(after="e") == []
+
+
+def test_owners_are_remembered_for_half_a_minute_and_strangers_not_at_all(tables, calls):
+    clock = Seconds()
+    tenants = DynamoTenants(tables, clock=clock)
+    assert tenants.owner_of("s3", "main", "acme/1") is None
+    tenants.add(tenant())
+    calls.clear()
+    assert [tenants.owner_of("s3", "main", f"acme/{n}").id for n in range(5)] == ["acme"] * 5
+    assert tenants.get("acme") == tenant()
+    assert len(calls) == 1
+    clock.now = 30.0
+    tenants.owner_of("s3", "main", "acme/1")
+    assert len(calls) == 2
+
+
+def test_a_rule_comes_back_whole_and_rules_are_one_query(tables, calls):
+    rules = DynamoRules(tables)
+    rules.add(rule())
+    rules.add(rule("r2", "s3"))
+    rules.add(rule("r1", "azure", "other"))
+    calls.clear()
+    assert list(rules.of("acme")) == [rule(), rule("r2", "s3")]
+    assert rules.get("acme", "r2") == rule("r2", "s3")
+    assert calls == ["Query"]
+    assert list(rules.of("nobody")) == []
+
+
+@pytest.mark.parametrize("taken", [rule("r1", "another"), rule("r2", "azure")])
+def test_a_rules_id_and_its_targets_name_are_taken_once(tables, taken):
+    rules = DynamoRules(tables)
+    rules.add(rule())
+    with pytest.raises(Conflict):
+        rules.add(taken)
+    assert list(DynamoRules(tables).of("acme")) == [rule()]
+
+
+def test_rules_are_at_most_half_a_minute_old_and_a_rule_is_never_denied_from_memory(tables):
+    clock = Seconds()
+    rules, elsewhere = DynamoRules(tables, clock=clock), DynamoRules(tables)
+    elsewhere.add(rule())
+    assert len(rules.of("acme")) == 1
+    elsewhere.add(rule("r2", "s3"))
+    assert len(rules.of("acme")) == 1
+    assert rules.get("acme", "r2") == rule("r2", "s3")
+    elsewhere.add(rule("r3", "s4"))
+    clock.now = 30.0
+    assert len(rules.of("acme")) == 3
+
+
+def test_an_integration_comes_back_whole_and_is_remembered(tables, calls):
+    clock = Seconds()
+    integrations = DynamoIntegrations(tables, clock=clock)
+    assert integrations.get("acme", "i1") is None
+    integrations.add(INTEGRATION)
+    assert integrations.get("acme", "i1") == INTEGRATION
+    assert integrations.get("other", "i1") is None
+    calls.clear()
+    integrations.get("acme", "i1")
+    assert calls == []
+    clock.now = 30.0
+    integrations.get("acme", "i1")
+    assert calls == ["GetItem"]
+
+
+def test_an_integrations_id_is_taken_once_in_a_tenant(tables):
+    integrations = DynamoIntegrations(tables)
+    integrations.add(replace(INTEGRATION, sealed=None, settings={}))
+    integrations.add(replace(INTEGRATION, tenant_id="other"))
+    with pytest.raises(Conflict):
+        integrations.add(INTEGRATION)
+    assert integrations.get("acme", "i1") == replace(INTEGRATION, sealed=None, settings={})
+
+
+def test_a_cursor_is_kept_replaced_forgotten_and_expires(tables):
+    at = [NOW]
+    cursors = DynamoCursors(tables, now=lambda: at[0])
+    assert cursors.load("sweep") is None
+    cursors.save("sweep", "here")
+    cursors.save("sweep", "there")
+    assert cursors.load("sweep") == "there"
+    at[0] = NOW + timedelta(days=31)
+    assert cursors.load("sweep") is None
+    cursors.save("sweep", None)
+    cursors.save("sweep", None)
+    at[0] = NOW
+    assert cursors.load("sweep") is None
+
+
+def test_audit_events_are_appended_in_order_of_time_and_never_replaced(tables):
+    audit = DynamoAudit(tables)
+    for minute in (2, 1, 1):
+        audit.append(AuditEvent("acme", NOW + timedelta(minutes=minute), "cli", "tenant.added", "acme"))
+    audit.append(AuditEvent("other", NOW, "cli", "tenant.added", "other"))
+    rows = list(audit._row.query("acme"))
+    assert [row.at for row in rows] == [NOW + timedelta(minutes=minute) for minute in (1, 1, 2)]
+    assert {row.outcome for row in rows} == {"success"}

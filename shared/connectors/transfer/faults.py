@@ -6,6 +6,7 @@ from email.utils import parsedate_to_datetime
 
 from shared.domain.errors import (
     CredentialsRefused,
+    FarshoreError,
     PreconditionFailed,
     QuotaExceeded,
     StoreError,
@@ -28,14 +29,14 @@ _BY_STATUS: Mapping[int, Fault] = {
 }
 
 
-def fault(
+def fault[E: FarshoreError](
     store: str,
     status: int | None,
     code: str = "",
     *,
-    codes: Mapping[str, Fault],
+    codes: Mapping[str, type[E]],
     after: str | None = None,
-) -> StoreError:
+) -> E | StoreError:
     """The error for a refusal.
 
     The provider's own code, where ``codes`` knows it, says more than the status. What is unknown is retried later: a
@@ -48,7 +49,7 @@ def fault(
         codes: the store's own words.
         after: the ``Retry-After`` header, if there was one.
     """
-    kind = codes.get(code) or _BY_STATUS.get(status or 0, StoreUnavailable)
+    kind: type[E | StoreError] = codes.get(code) or _BY_STATUS.get(status or 0, StoreUnavailable)
     said = f"{store} did not answer" if status is None else f"{store} answered {status}"
     if issubclass(kind, Throttled):
         return kind(f"{said}: {_sentence(kind)}", after=retry_after(after))
@@ -68,5 +69,5 @@ def retry_after(text: str | None, now: Callable[[], datetime] = lambda: datetime
     return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now()).total_seconds())
 
 
-def _sentence(kind: Fault) -> str:
+def _sentence(kind: type[FarshoreError]) -> str:
     return (kind.__doc__ or kind.code).splitlines()[0].rstrip(".")

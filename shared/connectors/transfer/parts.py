@@ -18,7 +18,10 @@ MIB = 1024 * 1024
 PART = 20 * MIB
 """A multiple of every store's granule (4 MiB, 5 MiB, 320 KiB, 256 KiB), so that one cut serves all of them."""
 
-MEMORY = 3 * PART
+LANES = 3
+"""Parts of one write that are on their way at a time."""
+
+MEMORY = LANES * PART
 """Bytes of parts that one write may hold at a time."""
 
 
@@ -76,10 +79,12 @@ class Sent[R]:
 def plan_parts(size: int | None, limits: Capabilities, *, part: int = PART, memory: int = MEMORY) -> PartPlan:
     """A plan within a store's limits: parts grow by whole multiples of ``part`` until their number fits.
 
+    A ``part`` below ``limits.part_min`` is the caller's choice, for servers known to take less.
+
     Raises:
         InvalidInput: no number of allowed parts holds this many bytes.
     """
-    step = min(max(part, limits.part_min), limits.part_max)
+    step = min(part, limits.part_max)
     pieces = -(-(size or 0) // limits.parts_max)
     part_size = step * max(1, -(-pieces // step))
     if part_size > limits.part_max:

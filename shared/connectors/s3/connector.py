@@ -1,0 +1,183 @@
+"""S3 as a source and as a target (ports: ``TargetStore``)."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from shared.connectors.registry import S3
+from shared.connectors.s3.answers import attributes_to, head_from, key_of, summary_from
+from shared.connectors.s3.client import Access, s3_client, service_of
+from shared.connectors.s3.content import S3Content
+from shared.connectors.s3.copying import Unproven, copy, copyable
+from shared.connectors.s3.refusals import absent, speaking, understood
+from shared.connectors.s3.writing import Place, condition_of, stream
+from shared.connectors.transfer.parts import PART
+from shared.domain.capabilities import Capabilities
+from shared.domain.errors import ContainerMissing, CredentialsRefused, PreconditionFailed, StoreError
+from shared.domain.objects import ObjectHead, Written
+from shared.domain.precondition import Absent, Precondition
+from shared.domain.stamp import Stamp
+from shared.ports.content import Content
+from shared.ports.stores import Opened, Page, Progress, silent
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class S3Connector:
+    """One bucket.
+
+    Without ``s3:ListBucket`` S3 answers 403 for an object that is not there (S3 API reference, "HeadObject"): grant it, or
+    absence looks like a refusal.
+
+    Args:
+        bucket_name: of a general purpose bucket.
+        region: of the bucket.
+        encryption: ``aws:kms`` or ``AES256``; None leaves it to the bucket's default.
+        part_size: largest body of one request, bytes; S3 itself takes no parts below 5 MiB.
+        kms_key_id: with ``aws:kms``; None means the account's own key for S3.
+        **access: rights and endpoint, as ``client.Access`` names them.
+    """
+
+    capabilities: Capabilities = S3
+
+    def __init__(
+        self,
+        bucket_name: str,
+        region: str | None = None,
+        *,
+        encryption: str | None = None,
+        kms_key_id: str | None = None,
+        part_size: int = PART,
+        **access: Any,
+    ) -> None:
+        self._bucket = bucket_name
+        self._part_size = part_size
+        self._access = Access(region, **access)
+        wanted = {"ServerSideEncryption": encryption, "SSEKMSKeyId": kms_key_id}
+        self._encryption = {name: value for name, value in wanted.items() if value}
+        self._lock = threading.Lock()
+        self._made: S3Client | None = None
+        self._uncopyable: set[tuple[str, str]] = set()
+
+    def __repr__(self) -> str:
+        return f"S3Connector({self._bucket!r})"
+
+    @property
+    def service(self) -> str:
+        return service_of(self._client.meta.endpoint_url)
+
+    @property
+    def container(self) -> str:
+        return self._bucket
+
+    def head(self, path: str) -> ObjectHead | None:
+        return self._head(path)[0]
+
+    @contextmanager
+    def open(self, path: str) -> Iterator[Opened | None]:
+        head, version_id = self._head(path)
+        if head is None:
+            self._demand_bucket()
+            yield None
+        else:
+            yield Opened(head, S3Content(self._client, self.service, self._bucket, head, version_id))
+
+    def write(
+        self,
+        path: str,
+        content: Content,
+        *,
+        precondition: Precondition,
+        stamp: Stamp | None = None,
+        progress: Progress = silent,
+    ) -> Written:
+        stored = attributes_to(content.attributes, stamp) | self._encryption
+        place = Place(self._client, self._bucket, key_of(path), stored, precondition)
+        try:
+            return self._copied(place, content, progress) or stream(place, content, progress, self._part_size)
+        except Unproven as made:
+            # This service cannot prove its own copies, so the bytes go through us, over what it made.
+            return stream(made.over(place), content, progress, self._part_size)
+
+    def delete(self, path: str, *, precondition: Precondition) -> None:
+        if isinstance(precondition, Absent):
+            if self.head(path) is not None:
+                raise PreconditionFailed
+            return
+        try:
+            self._client.delete_object(Bucket=self._bucket, Key=key_of(path), **condition_of(precondition))
+        except Exception as refusal:
+            if not absent(refusal):
+                raise understood(refusal) from None
+
+    def list(self, prefix: str = "", *, after: str | None = None, limit: int = 1000) -> Page:
+        start: dict[str, Any] = {"StartAfter": after} if after else {}
+        with speaking():
+            answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=min(limit, 1000), **start)
+            items = tuple(summary_from(item) for item in answer.get("Contents", ()))
+        return Page(items, items[-1].path if items and answer.get("IsTruncated") else None)
+
+    def abort_uploads(self, *, older_than: datetime) -> int:
+        count = 0
+        with speaking():
+            for page in self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket):
+                for item in page.get("Uploads", ()):
+                    count += self._abort(item, older_than)
+        return count
+
+    def close(self) -> None:
+        with self._lock:
+            made, self._made = self._made, None
+        if made is not None:
+            made.close()
+
+    @property
+    def _client(self) -> "S3Client":
+        with self._lock:
+            if self._made is None:
+                self._made = s3_client(self._access)
+            return self._made
+
+    def _head(self, path: str) -> tuple[ObjectHead | None, str | None]:
+        key = key_of(path)
+        try:
+            answer = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
+        except Exception as refusal:
+            if absent(refusal):
+                return None, None
+            raise understood(refusal) from None
+        version = answer.get("VersionId")
+        return head_from(path, answer), version if version != "null" else None
+
+    def _demand_bucket(self) -> None:
+        """A HEAD's 404 may also mean that the bucket is gone; to take that for a deleted object would delete replicas."""
+        try:
+            self._client.head_bucket(Bucket=self._bucket)
+        except Exception as refusal:
+            raise ContainerMissing if absent(refusal) else understood(refusal) from None
+
+    def _copied(self, place: Place, content: Content, progress: Progress) -> Written | None:
+        """The write as a copy inside S3, or None if it has to be streamed."""
+        inside = content.inside()
+        if inside is None or inside.service != self.service or not copyable(content):
+            return None
+        source = (inside.service, inside.container)
+        if source in self._uncopyable:
+            return None
+        try:
+            return copy(place, content, inside, progress)
+        except CredentialsRefused:
+            # Perhaps only of the source: what the target's owner may not read we still may.
+            self._uncopyable.add(source)
+            return None
+
+    def _abort(self, item: Any, older_than: datetime) -> int:
+        if item["Initiated"] >= older_than:
+            return 0
+        with suppress(StoreError), speaking():
+            self._client.abort_multipart_upload(Bucket=self._bucket, Key=item["Key"], UploadId=item["UploadId"])
+            return 1
+        return 0

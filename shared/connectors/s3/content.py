@@ -1,0 +1,83 @@
+"""An S3 object's bytes, pinned to one version."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from shared.connectors.s3.refusals import speaking
+from shared.connectors.transfer.content import in_ranges
+from shared.domain.errors import LengthMismatch, PreconditionFailed, SourceChanged, StoreUnavailable
+from shared.domain.objects import Attributes, Checksums, ObjectHead
+from shared.ports.content import Fetchable, Inside
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+LINK_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class S3Content:
+    """Reads by range, each with the tag of the version that was opened, and its version id where there is one.
+
+    Attributes:
+        version_id: None in a bucket without versions, where the tag alone pins.
+    """
+
+    client: "S3Client" = field(repr=False)
+    service: str
+    bucket: str
+    head: ObjectHead
+    version_id: str | None
+    ranged: bool = True
+
+    @property
+    def size(self) -> int:
+        return self.head.size
+
+    @property
+    def attributes(self) -> Attributes:
+        return self.head.attributes
+
+    @property
+    def checksums(self) -> Checksums:
+        return self.head.checksums
+
+    def read(self, offset: int, length: int) -> bytes:
+        if not length:
+            return b""
+        whole = (offset, length) == (0, self.head.size)
+        span = {} if whole else {"Range": f"bytes={offset}-{offset + length - 1}"}
+        try:
+            with speaking():
+                data = self._get(span)
+        except PreconditionFailed:
+            raise SourceChanged from None
+        if len(data) != length:
+            raise LengthMismatch
+        return data
+
+    def stream(self, chunk: int) -> Iterator[bytes]:
+        return in_ranges(self.read, self.head.size, chunk)
+
+    def inside(self) -> Inside:
+        return Inside(self.service, self.bucket, self.head.path, self.version_id, self.head.tag.value)
+
+    def fetchable(self) -> Fetchable | None:
+        """A signed URL; only of a version with an id, since nothing else in a URL pins one."""
+        if self.version_id is None:
+            return None
+        with speaking():
+            url = self.client.generate_presigned_url("get_object", Params=self._pinned(), ExpiresIn=LINK_SECONDS)
+        return Fetchable(url, LINK_SECONDS)
+
+    def _get(self, span: dict[str, Any]) -> bytes:
+        answer = self.client.get_object(**self._pinned(), IfMatch=f'"{self.head.tag.value}"', **span)
+        with answer["Body"] as body:
+            if answer["ETag"].strip('"') != self.head.tag.value:
+                raise StoreUnavailable("s3 answered with another object")
+            return body.read()
+
+    def _pinned(self) -> dict[str, Any]:
+        version = {} if self.version_id is None else {"VersionId": self.version_id}
+        return {"Bucket": self.bucket, "Key": self.head.path} | version

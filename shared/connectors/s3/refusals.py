@@ -1,0 +1,101 @@
+"""S3's refusals, and botocore's, as the error tree (S3 API reference, "Error responses")."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from shared.connectors.transfer.faults import fault
+from shared.domain.errors import (
+    ChecksumMismatch,
+    ContainerMissing,
+    CredentialsRefused,
+    FarshoreError,
+    InvalidInput,
+    InvalidName,
+    LengthMismatch,
+    PreconditionFailed,
+    QuotaExceeded,
+    SourceChanged,
+    StoreUnavailable,
+    Throttled,
+    UnsupportedAttribute,
+)
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+# NoSuchKey answers an If-Match where there is no object (S3 user guide, "Conditional writes").
+_CODES: Mapping[str, type[FarshoreError]] = MappingProxyType[str, type[FarshoreError]](
+    dict.fromkeys(("NoSuchBucket", "PermanentRedirect", "IllegalLocationConstraintException"), ContainerMissing)
+    | dict.fromkeys(
+        ("SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "RequestThrottled"), Throttled
+    )
+    | dict.fromkeys(("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"), PreconditionFailed)
+    | dict.fromkeys(("BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"), ChecksumMismatch)
+    | dict.fromkeys(("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"), CredentialsRefused)
+    | dict.fromkeys(
+        ("KMS.DisabledException", "KMS.NotFoundException", "KMS.KMSInvalidStateException"), CredentialsRefused
+    )
+    | dict.fromkeys(("InternalError", "ServiceUnavailable", "OperationAborted", "RequestTimeout"), StoreUnavailable)
+    | {
+        "IncompleteBody": LengthMismatch,
+        "KeyTooLongError": InvalidName,
+        "MetadataTooLarge": UnsupportedAttribute,
+        "QuotaExceeded": QuotaExceeded,
+        "NoSuchUpload": StoreUnavailable,
+        "NoSuchVersion": SourceChanged,
+    }
+)
+
+_SOURCE_CONDITION = "x-amz-copy-source"
+
+
+@contextmanager
+def speaking() -> Iterator[None]:
+    """Turns whatever botocore raises in the block into the tree. The SDK's text, which may quote a request, is dropped."""
+    try:
+        yield
+    except FarshoreError:
+        raise
+    except Exception as refusal:
+        raise understood(refusal) from None
+
+
+def understood(refusal: Exception) -> Exception:
+    """The tree's error for one of botocore's; anything else is returned as it is."""
+    from botocore import exceptions as sdk
+
+    if isinstance(refusal, sdk.ClientError):
+        return _answered(refusal)
+    if isinstance(refusal, sdk.NoCredentialsError | sdk.PartialCredentialsError | sdk.CredentialRetrievalError):
+        return CredentialsRefused("s3: there are no credentials")
+    if isinstance(refusal, sdk.ParamValidationError):
+        return InvalidInput("s3: the request cannot be written")
+    return StoreUnavailable("s3 did not answer") if isinstance(refusal, _silence(sdk)) else refusal
+
+
+def absent(refusal: Exception) -> bool:
+    """Whether this is S3's answer that there is no such object. A HEAD's answer has no body, so no better code."""
+    from botocore.exceptions import ClientError
+
+    return isinstance(refusal, ClientError) and _code(refusal) in ("404", "NoSuchKey", "NotFound")
+
+
+def _silence(sdk: Any) -> tuple[type[Exception], ...]:
+    from urllib3.exceptions import HTTPError
+
+    return (sdk.BotoCoreError, sdk.HTTPClientError, HTTPError, OSError)
+
+
+def _answered(refusal: "ClientError") -> Exception:
+    error = refusal.response.get("Error", {})
+    meta = refusal.response.get("ResponseMetadata", {})
+    if str(error.get("Condition", "")).lower().startswith(_SOURCE_CONDITION):
+        return SourceChanged()
+    after = meta.get("HTTPHeaders", {}).get("retry-after")
+    return fault("s3", meta.get("HTTPStatusCode"), _code(refusal), codes=_CODES, after=after)
+
+
+def _code(refusal: "ClientError") -> str:
+    return str(refusal.response.get("Error", {}).get("Code", ""))

@@ -1,0 +1,143 @@
+"""Writing to S3: one PutObject, or a multipart upload of parallel parts; every body with its CRC64NVME, every answer proven."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from shared.connectors.registry import S3
+from shared.connectors.s3.answers import reported_from, tag_from
+from shared.connectors.s3.refusals import speaking
+from shared.connectors.transfer.crc import from_s3, to_s3
+from shared.connectors.transfer.parts import LANES, Feed, Part, Receipt, Sent, plan_parts
+from shared.connectors.transfer.proof import prove, prove_whole
+from shared.domain.errors import ChecksumMismatch, StoreError
+from shared.domain.objects import Route, Written
+from shared.domain.precondition import Absent, Match, Precondition
+from shared.domain.precondition import Any as Anything
+from shared.ports.content import Content
+from shared.ports.stores import Progress
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one object goes, and how it is to be stored.
+
+    Attributes:
+        stored: parameters of the request that creates it: headers, metadata, encryption.
+        precondition: checked by S3 at the moment the object would appear.
+    """
+
+    client: "S3Client" = field(repr=False)
+    bucket: str
+    key: str
+    stored: dict[str, Any]
+    precondition: Precondition
+
+    @property
+    def target(self) -> dict[str, Any]:
+        return {"Bucket": self.bucket, "Key": self.key}
+
+
+def condition_of(precondition: Precondition) -> dict[str, Any]:
+    """S3's conditional headers."""
+    match precondition:
+        case Absent():
+            return {"IfNoneMatch": "*"}
+        case Match(tag):
+            return {"IfMatch": f'"{tag.value}"'}
+        case Anything():
+            return {}
+
+
+def stream(place: Place, content: Content, progress: Progress, part_size: int) -> Written:
+    """Sends the bytes through this process, at most ``part_size`` of them in a request while S3's limits allow."""
+    feed = Feed(content, plan_parts(content.size, S3, part=part_size, memory=LANES * part_size))
+    whole = feed.whole()
+    if whole is None:
+        return _multipart(place, feed, content, progress)
+    prove_whole(content.checksums, whole.checksums)
+    with speaking():
+        answer = place.client.put_object(
+            **place.target,
+            **place.stored,
+            **condition_of(place.precondition),
+            Body=whole.data,
+            ChecksumCRC64NVME=to_s3(whole.crc),
+        )
+    prove(whole, reported_from(answer))
+    progress(whole.size)
+    return Written(tag_from(answer), whole.size, whole.checksums, "streamed")
+
+
+def _multipart(place: Place, feed: Feed, content: Content, progress: Progress) -> Written:
+    with upload(place) as session:
+        sent = feed.send(lambda part: _upload(place, session.id, part), progress)
+        prove_whole(content.checksums, sent.checksums)
+        return complete(place, session, sent, "streamed")
+
+
+def _upload(place: Place, upload_id: str, part: Part) -> str:
+    with speaking():
+        answer = place.client.upload_part(
+            **place.target,
+            UploadId=upload_id,
+            PartNumber=part.number,
+            Body=part.data,
+            ChecksumCRC64NVME=to_s3(part.crc),
+        )
+    prove(part, reported_from(answer))
+    return answer["ETag"]
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload session. ``whole``: S3 agreed to check the whole object's CRC64NVME when it is completed."""
+
+    id: str
+    whole: bool
+
+
+@contextmanager
+def upload(place: Place) -> Iterator[Upload]:
+    """An upload session, aborted if the block fails; a sweep ends those that even the abort did not reach."""
+    with speaking():
+        begun = place.client.create_multipart_upload(
+            **place.target, **place.stored, ChecksumAlgorithm="CRC64NVME", ChecksumType="FULL_OBJECT"
+        )
+    try:
+        yield Upload(begun["UploadId"], begun.get("ChecksumType") == "FULL_OBJECT")
+    except BaseException:
+        with suppress(StoreError), speaking():
+            place.client.abort_multipart_upload(**place.target, UploadId=begun["UploadId"])
+        raise
+
+
+def complete(place: Place, session: Upload, sent: Sent[str], route: Route) -> Written:
+    """Makes the object appear. S3 itself refuses if the whole is not of this checksum and size, or the condition fails.
+
+    Look-alikes that make composite checksums only did not agree to the former; the parts are proven one by one anyway.
+    """
+    whole: dict[str, Any] = (
+        {"ChecksumCRC64NVME": to_s3(sent.crc), "ChecksumType": "FULL_OBJECT"} if session.whole else {}
+    )
+    with speaking():
+        answer = place.client.complete_multipart_upload(
+            **place.target,
+            **condition_of(place.precondition),
+            UploadId=session.id,
+            MultipartUpload={"Parts": [_line(receipt) for receipt in sent.receipts]},
+            MpuObjectSize=sent.size,
+            **whole,
+        )
+    told = from_s3(answer.get("ChecksumCRC64NVME"))
+    if told is not None and told != sent.crc:
+        raise ChecksumMismatch
+    return Written(tag_from(answer), sent.size, sent.checksums, route)
+
+
+def _line(receipt: Receipt[str]) -> Any:
+    return {"PartNumber": receipt.number, "ETag": receipt.answer, "ChecksumCRC64NVME": to_s3(receipt.crc)}

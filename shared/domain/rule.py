@@ -12,6 +12,7 @@ type DeletePolicy = Literal["keep", "delete"]
 
 _FIELD = re.compile(r"\{(\w*)\}")
 _FIELDS = frozenset({"key", "relative", "tenant"})
+_IN_ORDER = re.compile(r"(?:[^{}]|\{tenant\})*\{(?:key|relative)\}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,17 @@ class Target:
         """The target's name for a source key; one pass, so braces in a key are only characters."""
         values = {"key": key, "relative": key.removeprefix(prefix), "tenant": tenant_id}
         return _FIELD.sub(lambda found: values[found.group(1)], self.path)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether paths sort as their keys do and each tells its key (``key_of``): the key comes last in the template."""
+        return _IN_ORDER.match(self.path) is not None
+
+    def key_of(self, path: str, prefix: str, tenant_id: TenantId) -> str | None:
+        """The source key behind a path, for a template that is ``in_order``; None for a path that is no key's."""
+        relative = self.path.endswith("{relative}")
+        head = self.path_of(prefix if relative else "", prefix, tenant_id)
+        return (prefix if relative else "") + path[len(head) :] if path.startswith(head) else None
 
 
 @dataclass(frozen=True, slots=True)

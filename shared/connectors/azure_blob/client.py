@@ -10,8 +10,8 @@ from azure.storage.blob import ContainerClient, LinearRetry
 from shared.connectors.azure_blob.transport import Urllib3Transport
 from shared.domain.errors import Misconfigured
 
-_CONNECT_SECONDS = 5.0
-_READ_SECONDS = 60.0
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 60.0
 _RETRIES = 2
 _BACKOFF_SECONDS = 0.4
 _SINGLE_GET = 256 << 20
@@ -35,13 +35,13 @@ class Login:
     credential: TokenCredential | None = None
 
 
-def open_container(login: Login, container: str, *, connections: int) -> ContainerClient:
-    """The container's client. Costs no request.
+def open_container(login: Login, container: str, *, connections: int, timeouts: tuple[float, float]) -> ContainerClient:
+    """The container's client. Costs no request. ``timeouts``: seconds to connect, and between two packets.
 
     Raises:
         Misconfigured: the login is incomplete, contradictory or malformed.
     """
-    options = _options(connections)
+    options = _options(connections, timeouts)
     try:
         if login.connection_string:
             return ContainerClient.from_connection_string(login.connection_string, container, **options)
@@ -83,11 +83,10 @@ def _named_key(login: Login) -> Mapping[str, str]:
     return {"account_name": name, "account_key": login.account_key or ""}
 
 
-def _options(connections: int) -> dict[str, Any]:
+def _options(connections: int, timeouts: tuple[float, float]) -> dict[str, Any]:
+    connect, read = timeouts
     return {
-        "transport": Urllib3Transport(
-            connections=connections, connect_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS
-        ),
+        "transport": Urllib3Transport(connections=connections, connect_timeout=connect, read_timeout=read),
         "retry_policy": LinearRetry(_BACKOFF_SECONDS, _RETRIES, random_jitter_range=0),  # type: ignore[arg-type]  # sleeps fractions too
         "permit_redirects": False,
         "max_single_get_size": _SINGLE_GET,

@@ -10,13 +10,23 @@ from azure.core.exceptions import AzureError
 from azure.storage.blob import BlobClient
 
 from shared.connectors.azure_blob.blocks import Order, conditions
-from shared.connectors.azure_blob.client import Login, TokenCredential, account_key, open_container, service_of
+from shared.connectors.azure_blob.client import (
+    CONNECT_SECONDS,
+    READ_SECONDS,
+    Login,
+    TokenCredential,
+    account_key,
+    open_container,
+    service_of,
+)
 from shared.connectors.azure_blob.content import AzureContent
 from shared.connectors.azure_blob.faults import absent, faults, translated
 from shared.connectors.azure_blob.names import to_blob, to_prefix
 from shared.connectors.azure_blob.properties import head_of, summary_of
+from shared.connectors.azure_blob.pull import Pulls
 from shared.connectors.azure_blob.upload import Uploads
 from shared.connectors.registry import AZURE_BLOB
+from shared.connectors.transfer.parts import PART
 from shared.domain.capabilities import Capabilities
 from shared.domain.errors import PreconditionFailed
 from shared.domain.objects import ObjectHead, Written
@@ -31,7 +41,8 @@ class AzureBlobConnector:
 
     Logs in by ``connection_string``, or by ``account_url`` with an ``account_key``, a ``sas_token`` or a ``credential``
     (such as ``azure_identity.WorkloadIdentity``: no stored secret). Making one costs no request; the pool of
-    ``connections`` opens as it is needed. Thread-safe.
+    ``connections`` opens as it is needed. Thread-safe. ``part_size`` is the largest body of one request, in bytes;
+    ``read_seconds`` the longest silence of the service.
 
     Raises:
         Misconfigured: the login is incomplete or malformed.
@@ -47,10 +58,16 @@ class AzureBlobConnector:
         sas_token: str | None = None,
         credential: TokenCredential | None = None,
         connections: int = 16,
+        part_size: int = PART,
+        connect_seconds: float = CONNECT_SECONDS,
+        read_seconds: float = READ_SECONDS,
     ) -> None:
         login = Login(connection_string, account_url, account_key, sas_token, credential)
-        self._container = open_container(login, container_name, connections=connections)
-        self._uploads = Uploads()
+        self._container = open_container(
+            login, container_name, connections=connections, timeouts=(connect_seconds, read_seconds)
+        )
+        self._pulls = Pulls(self._container.primary_endpoint)
+        self._uploads = Uploads(part_size)
 
     def __repr__(self) -> str:
         return f"AzureBlobConnector({self.container!r})"
@@ -91,7 +108,7 @@ class AzureBlobConnector:
         progress: Progress = silent,
     ) -> Written:
         order = Order(self._blob(path), precondition, content.attributes, stamp)
-        return self._uploads.write(content, order, progress)
+        return self._pulls.write(content, order, progress) or self._uploads.write(content, order, progress)
 
     def delete(self, path: str, *, precondition: Precondition) -> None:
         try:

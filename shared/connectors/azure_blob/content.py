@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from azure.core import MatchConditions
 from azure.storage.blob import BlobClient, BlobSasPermissions, generate_blob_sas
 
+from shared.connectors.azure_blob.blocks import conditions
 from shared.connectors.azure_blob.faults import reading_faults
 from shared.connectors.transfer.content import in_ranges
 from shared.domain.errors import LengthMismatch
 from shared.domain.objects import Attributes, Checksums, ObjectHead
+from shared.domain.precondition import Match
 from shared.ports.content import Fetchable, Inside
 
 _LINK_SECONDS = 3600.0
@@ -41,9 +42,7 @@ class AzureContent:
         if not length:
             return b""
         with reading_faults():
-            data = self.blob.download_blob(
-                offset, length, etag=self.head.tag.value, match_condition=MatchConditions.IfNotModified
-            ).readall()
+            data: bytes = self.blob.download_blob(offset, length, **conditions(Match(self.head.tag))).readall()
         if len(data) != length:
             raise LengthMismatch
         return data

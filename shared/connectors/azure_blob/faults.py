@@ -33,6 +33,8 @@ CODES: Mapping[str, Fault] = {
     "ContainerBeingDeleted": StoreUnavailable,
     "ContainerDisabled": CredentialsRefused,
     "ContainerNotFound": ContainerMissing,
+    # Of a block after the first, which Azure could fetch: the source will be back, or the next attempt streams.
+    "CannotVerifyCopySource": StoreUnavailable,
     "Crc64Mismatch": ChecksumMismatch,
     "InvalidAuthenticationInfo": CredentialsRefused,
     # Another writer's commit to the same blob discarded our uncommitted blocks: the target moved.

@@ -32,10 +32,13 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
     """
 
     def __init__(self, *, connections: int, connect_timeout: float, read_timeout: float) -> None:
-        self._timeout = urllib3.Timeout(connect=connect_timeout, read=read_timeout)
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
         self._pool = urllib3.PoolManager(maxsize=connections, block=True, retries=False)
 
-    def send(self, request: HttpRequest, *, stream: bool = False, **_: Any) -> HttpResponse:
+    def send(
+        self, request: HttpRequest, *, stream: bool = False, read_timeout: float | None = None, **_: Any
+    ) -> HttpResponse:
         """Sends once. Raises azure-core's ServiceRequestError (nothing was sent) or ServiceResponseError (it may have been)."""
         try:
             answer = self._pool.urlopen(
@@ -43,7 +46,7 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
                 request.url,
                 body=request.body,
                 headers=request.headers,
-                timeout=self._timeout,
+                timeout=urllib3.Timeout(connect=self._connect_timeout, read=read_timeout or self._read_timeout),
                 preload_content=False,
                 decode_content=False,
                 redirect=False,

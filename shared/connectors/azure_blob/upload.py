@@ -11,7 +11,7 @@ from shared.connectors.azure_blob.blocks import Order, md5_header
 from shared.connectors.azure_blob.faults import code_of, status_of, translated
 from shared.connectors.registry import AZURE_BLOB
 from shared.connectors.transfer.crc import from_azure, to_azure
-from shared.connectors.transfer.parts import Feed, Part, plan_parts
+from shared.connectors.transfer.parts import LANES, PART, Feed, Part, plan_parts
 from shared.connectors.transfer.proof import Reported, prove, prove_whole
 from shared.domain.errors import ChecksumMismatch, IntegrityUnproven, StoreError
 from shared.domain.objects import Tag, Written
@@ -30,14 +30,15 @@ class Uploads:
     before our eyes, a body whose Content-MD5 was wrong.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, part_size: int = PART) -> None:
+        self._part_size = part_size
         self._crc = True
         self._refuses: bool | None = None
         self._lock = threading.Lock()
 
     def write(self, content: Content, order: Order, progress: Progress) -> Written:
         """Puts a small content in one request, a large one in parallel blocks that appear at their commit."""
-        feed = Feed(content, plan_parts(content.size, AZURE_BLOB))
+        feed = Feed(content, plan_parts(content.size, AZURE_BLOB, part=self._part_size, memory=LANES * self._part_size))
         order.dressing()  # refuses what Azure cannot keep before any byte moves
         part = feed.whole()
         return (

@@ -107,13 +107,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command.add_argument("--file", type=Path, help="the file to drop; by default one that is made")
         if name == "up":
             command.add_argument("--detach", action="store_true", help="return and leave the stack up")
-            command.add_argument("--parameter", action="append", type=_pair, default=[], help="Name=value, for the template")
+            command.add_argument(
+                "--parameter", action="append", type=_pair, default=[], help="Name=value, for the template"
+            )
     chosen = parser.parse_args(arguments)
     return _guarded(chosen.action, Home(chosen.home.resolve()), chosen)
 
 
 def _guarded(action: Callable[[Home, argparse.Namespace], None], home: Home, chosen: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
     try:
         action(home, chosen)
     except (StackError, StartFailed) as problem:

@@ -13,7 +13,7 @@ import boto3
 from infra.local.emulators import ROOT, TOOLS
 from infra.local.home import Home, StackError
 from infra.local.issuer import AUDIENCE
-from infra.local.processes import StartFailed, run
+from infra.local.processes import StartFailed, caller_environment, run
 from infra.local.servers import REGION, Servers
 
 STACK = "farshore"
@@ -33,6 +33,13 @@ _GOOD = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 _LOCAL_PARAMETERS = {
     "PlanConcurrency": "2",
     "ReplicateConcurrency": "3",
+    "ReplicateTimeout": "300",
+    "JobsVisibility": "60",  # how long the job of a killed worker waits
+    "RetryBase": "2",
+    "RetryMax": "60",
+    "SweepSchedule": "rate(1 minute)",
+    "LogRetention": "1",
+    "DeletionProtection": "false",
 }
 
 
@@ -109,17 +116,32 @@ def deploy(home: Home, account: Account, parameters: Mapping[str, str]) -> Mappi
     outputs = _outputs(account)
     if outputs is None:
         raise StackError(f"The stack was not deployed; see {home.logs}")
+    _set_concurrency(account, parameters)
     home.write(DEPLOYED, wanted)
     return outputs
 
 
+def _set_concurrency(account: Account, parameters: Mapping[str, str]) -> None:
+    """MiniStack keeps a mapping's MaximumConcurrency as the text that a parameter is, and its poller then trips over it;
+    CloudFormation makes a number of it.
+    """
+    aws_lambda = account.client("lambda")
+    for mapping in aws_lambda.list_event_source_mappings()["EventSourceMappings"]:
+        name = "PlanConcurrency" if "PlanFunction" in mapping["FunctionArn"] else "ReplicateConcurrency"
+        aws_lambda.update_event_source_mapping(
+            UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": int(parameters[name])}
+        )
+
+
 def _sam(home: Home, account: Account, verb: str, *arguments: str) -> None:
-    environment = {
-        **account.environment(),
-        "ARCHITECTURE": "host",
-        "SAM_CLI_TELEMETRY": "0",
-        "__SAM_CLI_APP_DIR": str(home.state("sam")),  # SAM would otherwise write to the home directory
-    }
+    environment = caller_environment(
+        {
+            **account.environment(),
+            "ARCHITECTURE": "host",
+            "SAM_CLI_TELEMETRY": "0",
+            "__SAM_CLI_APP_DIR": str(home.state("sam")),  # SAM would otherwise write to the home directory
+        }
+    )
     log = home.logs / f"sam-{verb}.log"
     try:
         command = [str(TOOLS / "sam/bin/sam"), verb, *arguments]

@@ -76,6 +76,12 @@ def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **extra}
 
 
+def caller_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """The caller's environment (a registry mirror, certificates) without its AWS account; loopback needs no proxy."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON", "SAM_"))}
+    return {**kept, "NO_PROXY": "127.0.0.1,localhost", "PYTHONDONTWRITEBYTECODE": "1", **extra}
+
+
 @contextmanager
 def server(
     name: str,
@@ -117,6 +123,8 @@ def server(
 def run(name: str, command: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: Path) -> None:
     """Runs a program to its end, its output in ``log``. If the wait is broken off, it and all it started are ended.
 
+    ``environment`` is all of its environment.
+
     Raises:
         StartFailed: it ended with an error.
     """
@@ -124,7 +132,7 @@ def run(name: str, command: Sequence[str], *, environment: Mapping[str, str], fo
         process = subprocess.Popen(
             list(command),
             cwd=folder,
-            env=clean_environment(environment),
+            env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

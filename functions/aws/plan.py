@@ -28,7 +28,7 @@ def _plan(message: Message, host: Container) -> None:
         if refusals:
             _refuse(message, refusals[0], host)
     except Exception as error:
-        host.logger.warning("event not planned", message=message.id, receives=message.receives, **cause(error))
+        host.logger.warning("event not planned", message_id=message.id, receives=message.receives, **cause(error))
         host.metrics.count("PlanFailed")
         _postpone(message, host)
         raise ComesBack from None
@@ -45,7 +45,7 @@ def _planned(found: ObjectChanged | InvalidInput, host: Container) -> InvalidInp
 
 
 def _refuse(message: Message, refusal: InvalidInput, host: Container) -> None:
-    host.logger.warning("event refused", message=message.id, **cause(refusal))
+    host.logger.warning("event refused", message_id=message.id, **cause(refusal))
     host.metrics.count("Refused", cause=refusal.code)
     host.event_letters.bury(message.body, refusal, group=message.group, attempts=message.receives)
 
@@ -56,4 +56,4 @@ def _postpone(message: Message, host: Container) -> None:
     try:
         host.event_letters.postpone(message.receipt, delay)
     except FarshoreError as error:
-        host.logger.warning("delay not set", message=message.id, **cause(error))
+        host.logger.warning("delay not set", message_id=message.id, **cause(error))

@@ -30,7 +30,7 @@ def _work(message: Message, host: Container, deadline: Deadline) -> None:
     try:
         job = decode(message.body)
     except MalformedEvent as refusal:
-        host.logger.warning("job refused", message=message.id, **cause(refusal))
+        host.logger.warning("job refused", message_id=message.id, **cause(refusal))
         host.job_letters.bury(message.body, refusal, group=message.group, attempts=message.receives)
         return
     error = _attempt(job, message, host, deadline)
@@ -55,7 +55,7 @@ def _closed(job: Job, message: Message, error: Exception, host: Container) -> bo
     verdict = _verdict(error)
     final = isinstance(verdict, Never | AfterUser) or message.receives >= host.settings.job_attempts
     told = {"tenant": job.tenant_id, "rule": job.rule_id, "target": job.target, "final": final, **cause(error)}
-    host.logger.warning("job failed", message=message.id, receives=message.receives, **told)
+    host.logger.warning("job failed", message_id=message.id, receives=message.receives, **told)
     try:
         usecase.failed(job, error, message.receives, final, host.replicating)
         if final:
@@ -66,7 +66,7 @@ def _closed(job: Job, message: Message, error: Exception, host: Container) -> bo
         host.job_letters.postpone(message.receipt, delay)
     except FarshoreError as trouble:
         # Neither acknowledged nor delayed: it comes back at the end of its visibility, and by redrive at the very last.
-        host.logger.warning("failure not told", message=message.id, **cause(trouble))
+        host.logger.warning("failure not told", message_id=message.id, **cause(trouble))
     return False
 
 

@@ -1,0 +1,247 @@
+"""A small Farshore for security tests: the production handlers and container, on emulators, with a tenant or two.
+
+MiniStack (no AUTH: any keys will do, so they can be canaries) is AWS over real HTTP, Azurite is Azure. Queue messages go through
+the real queues; the Lambda service is played here: it hands them to the handlers as Lambda does.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import boto3
+import pytest
+from azure.storage.blob import BlobServiceClient
+
+import shared.runtime.container as composition
+from infra.local.emulators import Azurite, Emulator
+from shared.crypto.envelope import seal
+from shared.domain.ids import IntegrationId, RuleId, TargetName, TenantId
+from shared.domain.integration import Integration
+from shared.domain.rule import Rule, Target
+from shared.domain.tenant import Source, Tenant
+from shared.runtime.container import Container
+from shared.runtime.stores import credentials_context
+from shared.state.models import MODELS
+from shared.state.tables import bound
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+ATTEMPTS = 3
+_NUMBERS = itertools.count(1)
+
+
+class LambdaContext:
+    """What handlers use of Lambda's context."""
+
+    aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
+    function_name = "farshore-test"
+    memory_limit_in_mb = 512
+    invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:farshore-test"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 120_000
+
+
+@dataclass
+class Stage:
+    """One fresh deployment: its own tables, queues, key and buckets."""
+
+    emulator: Emulator
+    prefix: str
+    queues: dict[str, str] = field(default_factory=dict)
+    buckets: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def host(self) -> Container:
+        return composition.container()
+
+    def aws(self, service: str) -> Any:
+        return _client(service, self.emulator.endpoint)
+
+    # ---- things --------------------------------------------------------------------------------------------------
+    def tenant(self, name: str, bucket: str = "primary", prefix: str = "") -> TenantId:
+        tenant = Tenant(TenantId(name), name, Source("s3", self.buckets[bucket], prefix), NOW)
+        self.host.tenants.add(tenant)
+        return tenant.id
+
+    def target(
+        self, tenant: str, name: str, connector: str, container: str, *, settings: Mapping[str, str], secret: object
+    ) -> Integration:
+        """An integration with sealed credentials, and a rule that sends everything there."""
+        context = credentials_context(tenant, name)
+        sealed = seal(secret if isinstance(secret, bytes) else json.dumps(secret).encode(), context, self.host.keys)
+        made = Integration(
+            id=IntegrationId(name),
+            tenant_id=TenantId(tenant),
+            name=name,
+            connector=connector,
+            auth_type="access_key" if connector == "s3" else "connection_string",
+            container=container,
+            created_at=NOW,
+            updated_at=NOW,
+            settings=settings,
+            sealed=sealed,
+        )
+        self.host.integrations.add(made)
+        goal = Target(TargetName(name), IntegrationId(name))
+        self.host.rules.add(Rule(RuleId(f"to-{name}"), TenantId(tenant), goal, NOW))
+        return made
+
+    def put(self, key: str, body: bytes) -> None:
+        self.aws("s3").put_object(Bucket=self.buckets["primary"], Key=key, Body=body)
+
+    # ---- the Lambda service ----------------------------------------------------------------------------------------
+    def plan(self, *bodies: str) -> Mapping[str, Any]:
+        """Puts bodies on the events queue, and one batch of what lies there before the plan handler."""
+        from functions.aws import plan
+
+        for body in bodies:
+            self.aws("sqs").send_message(QueueUrl=self.queues["events"], MessageBody=body)
+        return self._deliver("events", plan.handler)
+
+    def replicate(self, *, receives: int = 1) -> Mapping[str, Any]:
+        """One batch of jobs before the replicate handler, as if each had been given out ``receives`` times."""
+        from functions.aws import replicate
+
+        return self._deliver("jobs", replicate.handler, receives=receives)
+
+    def _deliver(self, queue: str, handler: Any, *, receives: int = 1) -> Mapping[str, Any]:
+        found = self.messages(queue)
+        records = [_record(message, receives) for message in found]
+        answer: Mapping[str, Any] = handler({"Records": records}, LambdaContext())
+        back = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        for message in found:
+            if message["MessageId"] not in back:
+                self.aws("sqs").delete_message(QueueUrl=self.queues[queue], ReceiptHandle=message["ReceiptHandle"])
+        return {"back": back, "given": [message["MessageId"] for message in found]}
+
+    def messages(self, queue: str) -> list[dict[str, Any]]:
+        """What lies on a queue, taken out of sight for a while."""
+        found: list[dict[str, Any]] = []
+        while True:
+            answer = self.aws("sqs").receive_message(
+                QueueUrl=self.queues[queue],
+                MaxNumberOfMessages=10,
+                MessageAttributeNames=["All"],
+                MessageSystemAttributeNames=["All"],
+            )
+            if not answer.get("Messages"):
+                return found
+            found += answer["Messages"]
+
+    def rows(self) -> Sequence[Mapping[str, Any]]:
+        """Every item of every table, as stored."""
+        tables = (bound(model, self.host.tables).Meta.table_name for model in MODELS)  # type: ignore[attr-defined]
+        return [item for table in tables for item in self.aws("dynamodb").scan(TableName=table)["Items"]]
+
+
+def _record(message: Mapping[str, Any], receives: int) -> Mapping[str, Any]:
+    attributes = message.get("Attributes", {}) | {"ApproximateReceiveCount": str(receives)}
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": attributes,
+        "messageAttributes": {},
+        "md5OfBody": message.get("MD5OfBody", ""),
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:queue",
+        "awsRegion": "us-east-1",
+    }
+
+
+def _client(service: str, endpoint: str) -> Any:
+    return boto3.client(
+        service, endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
+    )
+
+
+@contextlib.contextmanager
+def stage(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, **environment: str) -> Iterator[Stage]:
+    """Makes a deployment and tells the handlers of it by environment variables, as Lambda does."""
+    prefix = f"sec{os.getpid()}x{next(_NUMBERS)}"
+    made = Stage(emulator, prefix)
+    key = made.aws("kms").create_key()["KeyMetadata"]["KeyId"]
+    for name in ("events", "events-dlq", "jobs", "jobs-dlq"):
+        answer = made.aws("sqs").create_queue(QueueName=f"{prefix}-{name}", Attributes={"VisibilityTimeout": "60"})
+        made.queues[name] = answer["QueueUrl"]
+    for name in ("primary", "backup"):
+        made.buckets[name] = f"{prefix}-{name}"
+        made.aws("s3").create_bucket(Bucket=made.buckets[name])
+    variables = {
+        "AWS_ENDPOINT_URL": emulator.endpoint,
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "ROLE-ACCESS-KEY",
+        "AWS_SECRET_ACCESS_KEY": "role-secret-access-key",
+        "FARSHORE_TABLE_PREFIX": prefix,
+        "FARSHORE_KEY_ID": key,
+        "FARSHORE_EVENTS_QUEUE_URL": made.queues["events"],
+        "FARSHORE_EVENTS_DLQ_URL": made.queues["events-dlq"],
+        "FARSHORE_JOBS_QUEUE_URL": made.queues["jobs"],
+        "FARSHORE_JOBS_DLQ_URL": made.queues["jobs-dlq"],
+        "FARSHORE_JOB_ATTEMPTS": str(ATTEMPTS),
+        "FARSHORE_RETRY_BASE_SECONDS": "0.01",
+        "FARSHORE_LOG_LEVEL": "DEBUG",
+        "POWERTOOLS_METRICS_NAMESPACE": "Farshore",
+    }
+    for name, value in (variables | environment).items():
+        monkeypatch.setenv(name, value)
+    composition.container.cache_clear()
+    try:
+        for model in MODELS:
+            bound(model, made.host.tables).create_table(billing_mode="PAY_PER_REQUEST")
+        yield made
+        made.host.stores.close()
+    finally:
+        composition.container.cache_clear()
+
+
+def container_of(azurite: Azurite, name: str) -> str:
+    """A fresh container in Azurite."""
+    with BlobServiceClient.from_connection_string(azurite.connection_string) as service:
+        service.create_container(name)
+    return name
+
+
+def created(bucket: str, key: str, **more: Any) -> str:
+    """What EventBridge says when an object was created."""
+    detail = {
+        "version": "0",
+        "bucket": {"name": bucket},
+        "object": {"key": key, "size": 1, "sequencer": "0A1B"},
+        "reason": "PutObject",
+    }
+    event = {
+        "version": "0",
+        "id": "17793124-05d4-b198-2fde-7ededc63b103",
+        "detail-type": "Object Created",
+        "source": "aws.s3",
+        "account": "111122223333",
+        "time": "2026-11-20T12:00:00Z",
+        "region": "us-east-1",
+        "resources": [f"arn:aws:s3:::{bucket}"],
+        "detail": detail,
+    }
+    return json.dumps(event | more)
+
+
+def notified(bucket: str, encoded_key: str, **more: Any) -> str:
+    """What S3 itself says in a notification; the key as it spells it there."""
+    record = {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": "us-east-1",
+        "eventTime": "2026-11-20T12:00:00.000Z",
+        "eventName": "ObjectCreated:Put",
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "bucket": {"name": bucket},
+            "object": {"key": encoded_key, "size": 1, "sequencer": "0A1B"},
+        },
+    }
+    return json.dumps({"Records": [record | more]})

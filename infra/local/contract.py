@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.local import issuer
-from infra.local.deployment import Account
+from infra.local.account import Account
 from infra.local.home import Home, StackError
 from infra.local.servers import Servers
 

@@ -15,8 +15,8 @@ from typing import Any
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import BlobServiceClient
 
+from infra.local.account import Account
 from infra.local.contract import AZURE_BACKUP_CONTAINER, AZURE_TARGET, PREFIX, S3_BACKUP_BUCKET, S3_TARGET, TENANT
-from infra.local.deployment import Account
 from infra.local.home import Home
 from infra.local.operate import function_environment
 from infra.local.servers import Servers

@@ -4,12 +4,10 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import boto3
-
+from infra.local.account import Account
+from infra.local.corrections import correct
 from infra.local.emulators import ROOT, TOOLS
 from infra.local.home import Home, StackError
 from infra.local.issuer import AUDIENCE
@@ -41,35 +39,6 @@ _LOCAL_PARAMETERS = {
     "LogRetention": "1",
     "DeletionProtection": "false",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """How to sign in to the stack's AWS account."""
-
-    endpoint: str
-    region: str
-    access_key_id: str
-    secret_access_key: str
-
-    def client(self, service: str) -> Any:
-        return boto3.client(
-            service,  # type: ignore[call-overload]  # by name
-            endpoint_url=self.endpoint,
-            region_name=self.region,
-            aws_access_key_id=self.access_key_id,
-            aws_secret_access_key=self.secret_access_key,
-        )
-
-    def environment(self) -> dict[str, str]:
-        """The same, as AWS's tools read it."""
-        return {
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_REGION": self.region,
-            "AWS_DEFAULT_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": self.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
-        }
 
 
 def account_of(home: Home, servers: Servers) -> Account:
@@ -116,21 +85,9 @@ def deploy(home: Home, account: Account, parameters: Mapping[str, str]) -> Mappi
     outputs = _outputs(account)
     if outputs is None:
         raise StackError(f"The stack was not deployed; see {home.logs}")
-    _set_concurrency(account, parameters)
+    correct(account, STACK, parameters)
     home.write(DEPLOYED, wanted)
     return outputs
-
-
-def _set_concurrency(account: Account, parameters: Mapping[str, str]) -> None:
-    """MiniStack keeps a mapping's MaximumConcurrency as the text that a parameter is, and its poller then trips over it;
-    CloudFormation makes a number of it.
-    """
-    aws_lambda = account.client("lambda")
-    for mapping in aws_lambda.list_event_source_mappings()["EventSourceMappings"]:
-        name = "PlanConcurrency" if "PlanFunction" in mapping["FunctionArn"] else "ReplicateConcurrency"
-        aws_lambda.update_event_source_mapping(
-            UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": int(parameters[name])}
-        )
 
 
 def _sam(home: Home, account: Account, verb: str, *arguments: str) -> None:

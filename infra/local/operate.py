@@ -5,8 +5,9 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
+from infra.local.account import Account, resources
 from infra.local.contract import FILE, Contract
-from infra.local.deployment import STACK, Account
+from infra.local.deployment import STACK
 from infra.local.emulators import ROOT
 from infra.local.home import Home
 from infra.local.processes import clean_environment
@@ -50,15 +51,8 @@ def shell_environment(here: Contract) -> Mapping[str, str]:
 
 def function_environment(account: Account) -> Mapping[str, str]:
     """The settings that the template gave its functions, together: what the operator's command needs."""
-    resources = account.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK)
-    names = [
-        resource["PhysicalResourceId"]
-        for page in resources
-        for resource in page["StackResourceSummaries"]
-        if resource["ResourceType"] == "AWS::Lambda::Function"
-    ]
     aws_lambda, settings = account.client("lambda"), dict[str, str]()
-    for name in names:
+    for name in resources(account, STACK, "AWS::Lambda::Function"):
         settings |= aws_lambda.get_function_configuration(FunctionName=name).get("Environment", {}).get("Variables", {})
     return settings
 

@@ -1,0 +1,46 @@
+"""Where MiniStack reads the template otherwise than AWS does, put right after each deployment. Each has its reason."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from infra.local.account import Account, resources
+
+
+def correct(account: Account, stack: str, parameters: Mapping[str, str]) -> None:
+    _concurrency(account, parameters)
+    _batches(account, stack)
+
+
+def _concurrency(account: Account, parameters: Mapping[str, str]) -> None:
+    """A mapping's MaximumConcurrency stays the text that a parameter is, and MiniStack's poller then trips over it;
+    CloudFormation makes a number of it.
+    """
+    aws_lambda = account.client("lambda")
+    for mapping in aws_lambda.list_event_source_mappings()["EventSourceMappings"]:
+        name = "PlanConcurrency" if "PlanFunction" in mapping["FunctionArn"] else "ReplicateConcurrency"
+        aws_lambda.update_event_source_mapping(
+            UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": int(parameters[name])}
+        )
+
+
+def _batches(account: Account, stack: str) -> None:
+    """MiniStack wants a permission called sqs:SendMessageBatch; with AWS, sqs:SendMessage covers batches and there is no
+    other (AWS service authorization reference, Amazon SQS).
+    """
+    iam = account.client("iam")
+    for role in resources(account, stack, "AWS::IAM::Role"):
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            widened = [_widened(statement) for statement in policy["Statement"]]
+            if any(widened):
+                iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
+
+
+def _widened(statement: dict[str, Any]) -> bool:
+    actions = statement.get("Action", [])
+    actions = [actions] if isinstance(actions, str) else list(actions)
+    if "sqs:SendMessage" not in actions:
+        return False
+    statement["Action"] = [*actions, "sqs:SendMessageBatch"]
+    return True

@@ -1,0 +1,94 @@
+"""HTTP as this API speaks it, on Powertools' resolver: a strict query, safe headers, problems for errors."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.api_gateway import ApiGatewayResolver, ResponseBuilder
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
+
+from shared.api.problems import MEDIA_TYPE, MethodNotAllowed, problem_of
+from shared.api.services import Services
+from shared.domain.errors import InvalidInput, NotFound
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class QueryEvent(APIGatewayProxyEventV2):
+    """Payload format 2.0, whose ``queryStringParameters`` join repeated parameters with commas: the raw query is read instead."""
+
+    @property
+    def resolved_query_string_parameters(self) -> dict[str, list[str]]:
+        """Each parameter's values; one left blank counts as not given."""
+        try:
+            return parse_qs(self.get("rawQueryString") or "", errors="strict", max_num_fields=64)
+        except ValueError:
+            raise InvalidInput("the query is not UTF-8, or too long") from None
+
+
+class SafeAnswer(ResponseBuilder[BaseProxyEvent]):
+    """Adds the headers that every answer carries unless a route set its own."""
+
+    def build(self, event: BaseProxyEvent, cors: Any = None) -> dict[str, Any]:
+        for name, value in HEADERS.items():
+            self.response.headers.setdefault(name, value)
+        return super().build(event, cors)
+
+
+class HttpApi(APIGatewayHttpResolver):
+    """The resolver behind API Gateway's HTTP APIs."""
+
+    def __init__(self) -> None:
+        super().__init__(enable_validation=True, debug=False)
+
+    def _to_proxy_event(self, event: dict[str, Any]) -> BaseProxyEvent:
+        return QueryEvent(event)
+
+
+def speak(app: ApiGatewayResolver, services: Services) -> None:
+    """Teaches a resolver, whichever host's, our ways."""
+    app._response_builder_class = SafeAnswer
+    app.use([strict_query])
+
+    def answer(error: Exception) -> Response[str]:
+        problem = problem_of(_absent(app) if isinstance(error, NotFoundError) else error)
+        if problem.status.is_server_error:
+            services.report(error)
+        document = problem.document(getattr(app.lambda_context, "aws_request_id", None))
+        headers: Mapping[str, Any] = problem.headers
+        return Response(problem.status.value, MEDIA_TYPE, json.dumps(document), headers=dict(headers))
+
+    app.exception_handler(Exception)(answer)
+
+
+def strict_query(app: ApiGatewayResolver, following: NextMiddleware) -> Response[Any]:
+    """Refuses parameters that a route does not have, and repeated ones: a typing error must not widen a list."""
+    route = app.context["_route"]
+    if route in app._static_routes or route in app._dynamic_routes:
+        known = {field.alias for field in route.dependant.query_params}
+        given = app.current_event.resolved_query_string_parameters
+        if not given.keys() <= known:
+            raise InvalidInput("a query parameter is not known here")
+        if any(len(values) > 1 for values in given.values()):
+            raise InvalidInput("a query parameter is repeated")
+    return following(app)
+
+
+def _absent(app: ApiGatewayResolver) -> Exception:
+    """What to say of a path without a route for this method."""
+    path = app._remove_prefix(app.current_event.path)
+    routes = [*app._static_routes, *app._dynamic_routes]
+    allowed = sorted({route.method for route in routes if route.rule.match(path)})
+    return MethodNotAllowed(allowed) if allowed else NotFound()

@@ -1,0 +1,200 @@
+"""Azure without a stored secret: a signed statement of who we are, exchanged for an access token.
+
+The worker's own cloud signs a short-lived JWT (AWS: ``sts:GetWebIdentityToken``); Microsoft Entra trusts its issuer, subject
+and audience as a federated identity credential and answers with an access token (Microsoft identity platform, "Client
+credentials flow with a federated credential"). Nothing at rest could be stolen.
+"""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+from shared.connectors.transfer.faults import Fault, fault
+from shared.domain.errors import CredentialsRefused, Misconfigured, StoreError, StoreUnavailable
+
+if TYPE_CHECKING:
+    import urllib3
+
+PUBLIC_CLOUD = "https://login.microsoftonline.com"
+AUDIENCE = "api://AzureADTokenExchange"
+"""What Entra expects as the assertion's one audience."""
+
+_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_DIRECTORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,127}\Z")
+_EARLY_SECONDS = 300.0
+_TIMEOUT_SECONDS = 10.0
+_ASSERTION_SECONDS = 300
+_LONGEST_ANSWER = 64 * 1024
+_STATEMENT_UNKNOWN_YET = 70021
+"""AADSTS70021: no federated credential matches. For minutes after one was made this passes by itself."""
+
+_CODES: Mapping[str, Fault] = {
+    "invalid_client": CredentialsRefused,
+    "invalid_grant": CredentialsRefused,
+    "invalid_request": CredentialsRefused,
+    "invalid_resource": CredentialsRefused,
+    "invalid_scope": CredentialsRefused,
+    "unauthorized_client": CredentialsRefused,
+    "temporarily_unavailable": StoreUnavailable,
+}
+
+
+class AccessToken(NamedTuple):
+    """azure-core's shape of a token. ``expires_on``: seconds since the epoch. Its repr hides the token."""
+
+    token: str
+    expires_on: int
+
+    def __repr__(self) -> str:
+        return f"AccessToken(expires_on={self.expires_on})"
+
+
+class WebIdentityClient(Protocol):
+    """The one call of boto3's regional STS client that is used."""
+
+    def get_web_identity_token(self, **options: Any) -> Mapping[str, Any]: ...
+
+
+def aws_assertion(sts: WebIdentityClient) -> Callable[[], str]:
+    """Statements signed by AWS for this worker's role; RS256, the only algorithm Entra takes.
+
+    The account must have outbound web identity federation enabled, and the role ``sts:GetWebIdentityToken``.
+    """
+
+    def signed() -> str:
+        answer = sts.get_web_identity_token(
+            Audience=[AUDIENCE], SigningAlgorithm="RS256", DurationSeconds=_ASSERTION_SECONDS
+        )
+        return str(answer["WebIdentityToken"])
+
+    return signed
+
+
+class WorkloadIdentity:
+    """An azure-core ``TokenCredential``. Thread-safe: one exchange at a time, its token shared until shortly before its end.
+
+    Args:
+        tenant_id: the directory, by id or domain.
+        client_id: the application or managed identity that trusts the statement.
+        assertion: makes a fresh signed statement; called once per exchange.
+        authority: of the cloud; https, unless on this computer.
+        now: seconds since the epoch.
+
+    Raises:
+        Misconfigured: an argument is malformed.
+    """
+
+    def __init__(
+        self,
+        *,
+        tenant_id: str,
+        client_id: str,
+        assertion: Callable[[], str],
+        authority: str = PUBLIC_CLOUD,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._url = f"{_safe(authority)}/{_well_formed(tenant_id)}/oauth2/v2.0/token"
+        self._client_id = _well_formed(client_id)
+        self._assertion = assertion
+        self._now = now
+        self._tokens: dict[str, AccessToken] = {}
+        self._lock = threading.Lock()
+        self._pool: urllib3.PoolManager | None = None
+
+    def __repr__(self) -> str:
+        return f"WorkloadIdentity(client_id={self._client_id!r})"
+
+    def get_token(self, *scopes: str, claims: str | None = None, **_: Any) -> AccessToken:
+        """A token for these scopes. ``claims``: a resource's demand for a new one, passed on and never answered from memory.
+
+        Raises:
+            CredentialsRefused: Entra does not accept the statement, or the identity lacks the scope.
+            Throttled, StoreUnavailable: it did not answer, or not now.
+        """
+        scope = " ".join(scopes)
+        with self._lock:
+            known = self._tokens.get(scope)
+            if known is None or claims or known.expires_on - _EARLY_SECONDS <= self._now():
+                known = self._tokens[scope] = self._exchange(scope, claims)
+            return known
+
+    def close(self) -> None:
+        """Lets go of connections. Idempotent."""
+        if self._pool is not None:
+            self._pool.clear()
+
+    def _exchange(self, scope: str, claims: str | None) -> AccessToken:
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self._client_id,
+            "client_assertion_type": _ASSERTION,
+            "client_assertion": self._assertion(),
+            "scope": scope,
+        }
+        started = self._now()
+        status, headers, body = self._post(form | ({"claims": claims} if claims else {}))
+        answer = _object(body)
+        if status != 200:
+            raise _refusal(status, headers, answer)
+        return _token(answer, started)
+
+    def _post(self, form: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
+        """One request; no redirect is followed, so the statement reaches nobody else."""
+        import urllib3
+
+        self._pool = self._pool or urllib3.PoolManager(retries=False, timeout=_TIMEOUT_SECONDS)
+        try:
+            answer = self._pool.request(
+                "POST", self._url, fields=dict(form), encode_multipart=False, redirect=False, preload_content=False
+            )
+            try:
+                return answer.status, answer.headers, answer.read(_LONGEST_ANSWER)
+            finally:
+                answer.release_conn()
+        except urllib3.exceptions.HTTPError:
+            raise StoreUnavailable("entra did not answer") from None
+
+
+def _token(answer: Mapping[str, Any], started: float) -> AccessToken:
+    token, life, kind = answer.get("access_token"), answer.get("expires_in"), answer.get("token_type")
+    try:
+        seconds = int(life or 0)
+    except (TypeError, ValueError):
+        seconds = 0
+    if not (isinstance(token, str) and token and str(kind).lower() == "bearer" and seconds > 0):
+        raise StoreUnavailable("entra answered something that is not a token")
+    return AccessToken(token, int(started) + seconds)
+
+
+def _refusal(status: int, headers: Mapping[str, str], answer: Mapping[str, Any]) -> StoreError:
+    codes = answer.get("error_codes")
+    if isinstance(codes, list) and _STATEMENT_UNKNOWN_YET in codes:
+        return StoreUnavailable("entra knows no federated credential for this worker yet")
+    return fault("entra", status, str(answer.get("error", "")), codes=_CODES, after=headers.get("Retry-After"))
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    """The answer's JSON object; an empty one for anything else."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _well_formed(value: str) -> str:
+    if not _DIRECTORY.match(value):
+        raise Misconfigured("an Entra tenant and client are named by id or domain")
+    return value
+
+
+def _safe(authority: str) -> str:
+    parts = urlsplit(authority)
+    here = parts.hostname in {"127.0.0.1", "::1", "localhost"}
+    if not parts.hostname or parts.scheme not in ({"https", "http"} if here else {"https"}):
+        raise Misconfigured("an Entra authority is an https URL")
+    return authority.rstrip("/")

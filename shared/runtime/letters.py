@@ -1,11 +1,13 @@
 """What becomes of a message that failed: it waits, or it is buried with its cause, or it is sent round again. On SQS."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
+from itertools import batched
 from typing import Any, Protocol
 
 from shared.domain.errors import FarshoreError, StateUnavailable
 
+_BATCH = 10  # ChangeMessageVisibilityBatch takes so many entries (SQS API reference)
 _REASON_MAX = 512
 _VISIBLE_SECONDS = 60
 
@@ -17,6 +19,7 @@ class SqsClient(Protocol):
     def receive_message(self, **request: Any) -> Any: ...
     def delete_message(self, **request: Any) -> Any: ...
     def change_message_visibility(self, **request: Any) -> Any: ...
+    def change_message_visibility_batch(self, **request: Any) -> Any: ...
 
 
 class Letters:
@@ -38,6 +41,16 @@ class Letters:
                 QueueUrl=self._queue_url, ReceiptHandle=receipt, VisibilityTimeout=seconds
             )
         )
+
+    def hide(self, receipts: Iterable[str], seconds: int) -> None:
+        """The same for several, ten to a call; one that cannot be hidden any more is passed over."""
+        for chunk in batched(receipts, _BATCH):
+            entries = [
+                {"Id": str(n), "ReceiptHandle": one, "VisibilityTimeout": seconds} for n, one in enumerate(chunk)
+            ]
+            _asked(
+                lambda: self._client.change_message_visibility_batch(QueueUrl=self._queue_url, Entries=entries)  # noqa: B023 # called at once
+            )
 
     def bury(self, body: str, error: FarshoreError, *, group: str | None = None, attempts: int = 1) -> None:
         """Puts a copy among the dead, with its cause as attributes. The caller then acknowledges the original."""

@@ -24,6 +24,7 @@ class Settings:
         superadmin_role, owner_role: the values of ``role_claim`` that the API knows.
         job_attempts: an attempt of this number is a job's last.
         retry_base_seconds, retry_cap_seconds: the first delay after a failure, and the longest.
+        job_heartbeat_seconds: a dead worker's jobs are given out again after so long.
         threads: jobs of one batch worked on at a time.
         log_level: of our own logger.
         tracing: ``on`` sends X-Ray segments.
@@ -45,6 +46,7 @@ class Settings:
     superadmin_role: str = "superadmin"
     owner_role: str = "owner"
     job_attempts: int = 10
+    job_heartbeat_seconds: float = 120.0
     retry_base_seconds: float = 5.0
     retry_cap_seconds: float = 1800.0
     threads: int = 4

@@ -1,0 +1,216 @@
+"""The operator's command, ``farshore``: adds tenants, integrations and rules, shows replicas, sweeps, redrives.
+
+It reads the settings that functions have (``FARSHORE_*``, ``AWS_REGION``) and signs in to AWS as any AWS tool does. Secrets
+come from a file or standard input, never from an argument, which other users of the computer could see.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from shared.domain.errors import FarshoreError, InvalidInput, MalformedEvent
+from shared.domain.ids import IntegrationId, RuleId, TargetName, TenantId
+from shared.domain.integration import Integration
+from shared.domain.rule import Rule, Target
+from shared.domain.tenant import Source, Tenant
+from shared.runtime.container import Container
+from shared.runtime.queues import decode
+from shared.runtime.settings import settings_from
+from shared.runtime.world import After
+from shared.usecases import provision
+
+_SWEEP_SECONDS = 300.0
+
+
+def main(arguments: Sequence[str] | None = None, *, stdin: IO[str] | None = None) -> int:
+    """Runs one command; 0 if it succeeded, else 1, with a sentence on standard error."""
+    options = _parser().parse_args(arguments)
+    options.stdin = stdin or sys.stdin
+    try:
+        said = options.run(options, Container(settings_from(os.environ)))
+    except FarshoreError as error:
+        print(f"{error.code}: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(said, indent=2, default=_plain, ensure_ascii=False))
+    return 0
+
+
+type Command = Callable[[argparse.Namespace, Container], Any]
+
+
+def _tenant_add(options: argparse.Namespace, host: Container) -> Any:
+    source = Source(options.connector, options.bucket, options.prefix)
+    tenant = Tenant(TenantId(options.tenant), options.name or options.tenant, source, _now())
+    return provision.add_tenant(tenant, options.actor, host.provisioning)
+
+
+def _integration_add(options: argparse.Namespace, host: Container) -> Any:
+    integration = Integration(
+        id=IntegrationId(options.id),
+        tenant_id=TenantId(options.tenant),
+        name=options.name or options.id,
+        connector=options.connector,
+        auth_type=options.auth,
+        container=options.container,
+        created_at=_now(),
+        updated_at=_now(),
+        settings=dict(options.setting),
+    )
+    credentials = _credentials(options.credentials, options.stdin)
+    added = provision.add_integration(integration, credentials, options.actor, host.provisioning)
+    return {
+        "id": added.id,
+        "connector": added.connector,
+        "container": added.container,
+        "sealed": added.sealed is not None,
+    }
+
+
+def _rule_add(options: argparse.Namespace, host: Container) -> Any:
+    target = Target(TargetName(options.target), IntegrationId(options.integration), options.container, options.path)
+    rule = Rule(
+        id=RuleId(options.id),
+        tenant_id=TenantId(options.tenant),
+        target=target,
+        created_at=_now(),
+        prefix=options.prefix,
+        suffix=options.suffix,
+        on_delete=options.on_delete,
+        priority=options.priority,
+    )
+    return provision.add_rule(rule, options.actor, host.provisioning)
+
+
+def _replicas(options: argparse.Namespace, host: Container) -> Any:
+    target = TargetName(options.target) if options.target else None
+    asked: dict[str, Any] = {"status": options.status, "target": target, "key_prefix": options.prefix}
+    page = host.ledger.page(TenantId(options.tenant), limit=options.limit, after=options.after, **asked)
+    return page
+
+
+def _sweep(options: argparse.Namespace, host: Container) -> Any:
+    from shared.usecases.sweep import sweep
+
+    return sweep(host.sweeping, After(options.seconds))
+
+
+def _redrive(options: argparse.Namespace, host: Container) -> Any:
+    letters = host.job_letters if options.queue == "jobs" else host.event_letters
+    return {"redriven": letters.redrive(_group, limit=options.limit)}
+
+
+def _group(body: str) -> str | None:
+    try:
+        return decode(body).tenant_id
+    except MalformedEvent:
+        return None
+
+
+def _credentials(place: str | None, stdin: IO[str]) -> Mapping[str, str]:
+    """A JSON object of texts, from a file or ``-``."""
+    if place is None:
+        return {}
+    try:
+        said = json.loads(stdin.read() if place == "-" else Path(place).read_text())
+    except (OSError, ValueError):
+        raise InvalidInput("the credentials cannot be read as JSON") from None
+    if not isinstance(said, dict) or not all(isinstance(value, str) for value in said.values()):
+        raise InvalidInput("credentials are a JSON object of texts")
+    return said
+
+
+def _plain(value: Any) -> Any:
+    """A noun as JSON's own kinds; its secrets are not among its fields that show."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value) if field.repr}
+    return dict(value) if isinstance(value, Mapping) else str(value)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError("a setting is name=value")
+    return name, value
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="farshore", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--actor", default="operator", help="who the audit log shall say did it")
+    kinds = parser.add_subparsers(required=True, metavar="command")
+    _add_tenant(_verb(_noun(kinds, "tenant"), "add", _tenant_add, "adds a tenant and its source"))
+    _add_integration(
+        _verb(_noun(kinds, "integration"), "add", _integration_add, "adds a tenant's connection to a store")
+    )
+    _add_rule(_verb(_noun(kinds, "rule"), "add", _rule_add, "adds a rule: which objects go to which target"))
+    _add_replicas(_verb(kinds, "replicas", _replicas, "shows what the ledger knows"))
+    sweep = _verb(kinds, "sweep", _sweep, "takes the sweep's next step here")
+    sweep.add_argument("--seconds", type=float, default=_SWEEP_SECONDS)
+    redrive = _verb(kinds, "redrive", _redrive, "sends what was buried round again")
+    redrive.add_argument("--queue", choices=("jobs", "events"), default="jobs")
+    redrive.add_argument("--limit", type=int)
+    return parser
+
+
+def _noun(kinds: Any, name: str) -> Any:
+    return kinds.add_parser(name, help=f"{name} add").add_subparsers(required=True, metavar="verb")
+
+
+def _verb(kinds: Any, name: str, run: Command, says: str) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = kinds.add_parser(name, help=says, description=says)
+    made.set_defaults(run=run)
+    return made
+
+
+def _add_tenant(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("tenant")
+    verb.add_argument("--name")
+    verb.add_argument("--connector", default="s3")
+    verb.add_argument("--bucket", required=True)
+    verb.add_argument("--prefix", default="")
+
+
+def _add_integration(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("tenant")
+    verb.add_argument("id")
+    verb.add_argument("--name")
+    verb.add_argument("--connector", required=True)
+    verb.add_argument("--auth", required=True, help=", ".join(sorted({way for _, way in provision.FORMS})))
+    verb.add_argument("--container", required=True)
+    verb.add_argument("--setting", type=_pair, action="append", default=[], metavar="name=value")
+    verb.add_argument("--credentials", metavar="FILE", help="a JSON file of secrets, or - for standard input")
+
+
+def _add_rule(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("tenant")
+    verb.add_argument("id")
+    verb.add_argument("--target", required=True)
+    verb.add_argument("--integration", required=True)
+    verb.add_argument("--container")
+    verb.add_argument("--path", default="{key}")
+    verb.add_argument("--prefix", default="")
+    verb.add_argument("--suffix", default="")
+    verb.add_argument("--on-delete", choices=("keep", "delete"), default="keep")
+    verb.add_argument("--priority", type=int, default=0)
+
+
+def _add_replicas(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("tenant")
+    verb.add_argument("--status", choices=("pending", "copying", "replicated", "failed", "deleted"))
+    verb.add_argument("--target")
+    verb.add_argument("--prefix", default="")
+    verb.add_argument("--limit", type=int, default=100)
+    verb.add_argument("--after")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

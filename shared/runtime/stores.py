@@ -16,6 +16,7 @@ from shared.domain.integration import Integration
 from shared.domain.tenant import Source
 from shared.ports.stores import SourceStore, TargetStore
 from shared.ports.world import Keys
+from shared.usecases.provision import FORMS
 
 _CONNECTORS_MAX = 32
 _CAPITAL = re.compile(r"(?<!^)([A-Z])")
@@ -101,10 +102,16 @@ class OpenStores:
             raise Misconfigured(f"the integration's settings do not fit the {connector} connector") from None
 
     def _login(self, integration: Integration) -> Mapping[str, Any]:
-        """Settings and credentials as the connector's arguments, ``roleArn`` as ``role_arn``."""
+        """Settings and credentials as the connector's arguments, ``roleArn`` as ``role_arn``.
+
+        Complete or refused: a connector that is given no rights would use this function's own.
+        """
         told: dict[str, Any] = dict(integration.settings)
         if integration.sealed is not None:
             told |= self._unsealed(integration, integration.sealed)
+        form = FORMS.get((integration.connector, integration.auth_type))
+        if form is None or not form.needs <= {name for name, value in told.items() if value}:
+            raise Misconfigured("the integration lacks what its way of signing in needs; connect it again")
         return {_CAPITAL.sub(r"_\1", name).lower(): value for name, value in told.items()}
 
     def _unsealed(self, integration: Integration, sealed: bytes) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ import shared.runtime.container as composition
 from infra.local.emulators import Azurite, Emulator
 from shared.crypto.envelope import seal
 from shared.domain.ids import IntegrationId, RuleId, TargetName, TenantId
-from shared.domain.integration import Integration
+from shared.domain.integration import AuthType, Integration
 from shared.domain.rule import Rule, Target
 from shared.domain.tenant import Source, Tenant
 from shared.runtime.container import Container
@@ -70,7 +70,15 @@ class Stage:
         return tenant.id
 
     def target(
-        self, tenant: str, name: str, connector: str, container: str, *, settings: Mapping[str, str], secret: object
+        self,
+        tenant: str,
+        name: str,
+        connector: str,
+        container: str,
+        auth_type: AuthType,
+        *,
+        settings: Mapping[str, str],
+        secret: object,
     ) -> Integration:
         """An integration with sealed credentials, and a rule that sends everything there."""
         context = credentials_context(tenant, name)
@@ -80,7 +88,7 @@ class Stage:
             tenant_id=TenantId(tenant),
             name=name,
             connector=connector,
-            auth_type="access_key" if connector == "s3" else "connection_string",
+            auth_type=auth_type,
             container=container,
             created_at=NOW,
             updated_at=NOW,

@@ -30,6 +30,7 @@ def farshore(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[St
                 f"{tenant}-backup",
                 "s3",
                 made.buckets["backup"],
+                "access_key",
                 settings={"endpoint": emulator.endpoint, "region": "us-east-1"},
                 secret={"accessKeyId": "target-key", "secretAccessKey": "target-secret"},
             )
@@ -283,3 +284,21 @@ def test_a_job_that_cannot_succeed_yet_comes_back_until_its_last_attempt_and_is_
     answer = farshore.replicate(receives=ATTEMPTS)
     assert answer["back"] == set()
     assert causes(farshore, "jobs-dlq") == ["container_missing"]
+
+
+def test_a_target_without_credentials_is_refused_and_never_served_by_the_functions_own_rights(farshore: Stage) -> None:
+    settings = {"endpoint": farshore.emulator.endpoint, "region": "us-east-1"}
+    for name, secret in (
+        ("none", {}),
+        ("half", {"accessKeyId": "target-key"}),
+        ("empty", {"accessKeyId": "", "secretAccessKey": ""}),
+    ):
+        tenant = farshore.tenant(name, prefix=f"{name}/")
+        farshore.target(
+            tenant, f"to-{name}", "s3", farshore.buckets["backup"], "access_key", settings=settings, secret=secret
+        )
+        farshore.put(f"{name}/x", b"bytes")
+        farshore.plan(created(farshore.buckets["primary"], f"{name}/x"))
+        farshore.replicate()
+        assert causes(farshore, "jobs-dlq") == ["misconfigured"], name
+    assert "Contents" not in farshore.aws("s3").list_objects_v2(Bucket=farshore.buckets["backup"])

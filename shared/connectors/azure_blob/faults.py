@@ -20,6 +20,9 @@ from shared.domain.errors import (
 
 NAME = "azure_blob"
 
+_STRANGER = "azure_blob answered, but not as Blob Storage does"
+"""A sign-in page, say, with status 200: the SDK then fails to read it, by one of Python's own exceptions."""
+
 CODES: Mapping[str, Fault] = {
     # Azure Storage REST reference, "Common REST API error codes" and "Blob Storage error codes".
     "AccountBeingCreated": StoreUnavailable,
@@ -97,6 +100,8 @@ def faults() -> Iterator[None]:
     """Turns what the SDK raises inside into the error tree."""
     try:
         yield
+    except (ValueError, AttributeError):
+        raise StoreUnavailable(_STRANGER) from None
     except AzureError as error:
         raise translated(error) from None  # the SDK's text may quote names, URLs and signatures
 
@@ -106,5 +111,7 @@ def reading_faults() -> Iterator[None]:
     """As ``faults``, for reads pinned to one version: what is gone or replaced is SourceChanged."""
     try:
         yield
+    except (ValueError, AttributeError):
+        raise StoreUnavailable(_STRANGER) from None
     except AzureError as error:
         raise translated(error, _READING) from None

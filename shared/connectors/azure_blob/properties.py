@@ -69,6 +69,8 @@ def metadata_of(attributes: Attributes, stamp: Stamp | None) -> dict[str, str]:
     Raises:
         UnsupportedAttribute: it is more than Azure keeps.
     """
+    if "" in attributes.metadata:
+        raise UnsupportedAttribute("azure_blob keeps no metadata without a name")
     entries = {to_metadata(name): to_header(value) or _EMPTY for name, value in attributes.metadata.items()}
     if stamp is not None:
         entries[STAMP] = stamp.text()

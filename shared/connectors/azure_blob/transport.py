@@ -6,6 +6,7 @@ follows no redirect (a redirect to another host never carries credentials) and l
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import urllib3
@@ -61,6 +62,9 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
 
     def close(self) -> None:
         """Closes idle connections; those in use close when they are given back."""
+        for place in self._pool.pools.keys():  # noqa: SIM118 - the container refuses to be iterated over
+            with suppress(KeyError):
+                self._pool.pools[place].close()
         self._pool.clear()
 
     def __enter__(self) -> "Urllib3Transport":

@@ -50,6 +50,8 @@ def fault[E: FarshoreError](
         after: the ``Retry-After`` header, if there was one.
     """
     kind: type[E | StoreError] = codes.get(code) or _BY_STATUS.get(status or 0, StoreUnavailable)
+    if kind is StoreUnavailable and retry_after(after) is not None:
+        kind = Throttled  # a server that knows when it will be back (RFC 9110, section 10.2.3)
     said = f"{store} did not answer" if status is None else f"{store} answered {status}"
     if issubclass(kind, Throttled):
         return kind(f"{said}: {_sentence(kind)}", after=retry_after(after))

@@ -50,14 +50,13 @@ def key_of(path: str) -> str:
 
 
 def head_from(path: str, answer: Mapping[str, Any]) -> ObjectHead:
-    """Reads HeadObject's answer. The stamp is kept only if it vouches for these bytes."""
+    """Reads a HEAD's answer. The stamp is kept only if it vouches for these bytes."""
     tag, modified, size = tag_from(answer), answer.get("LastModified"), answer.get("ContentLength")
     if not isinstance(modified, datetime) or size is None:
         raise StoreUnavailable("s3 answered, but not as S3 does")
     checksums = checksums_from(answer)
     stamp = parse(answer.get("Metadata", {}).get(STAMP, ""))
     vouched = stamp is not None and stamp.vouches_for(size, checksums.values.get("crc64nvme"))
-    modified = modified.astimezone(UTC)
     return ObjectHead(
         path,
         size,

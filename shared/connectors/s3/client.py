@@ -10,7 +10,11 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from shared.connectors.s3.refusals import speaking
+from shared.connectors.s3.wire import Wire
+
 if TYPE_CHECKING:
+    from botocore.credentials import Credentials
     from botocore.loaders import Loader
     from botocore.session import Session
     from mypy_boto3_s3 import S3Client
@@ -20,7 +24,6 @@ READ_SECONDS = 60
 ATTEMPTS = 3
 CONNECTIONS = 32
 
-_AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -48,16 +51,25 @@ class Access:
     attempts: int = ATTEMPTS
 
 
-def s3_client(access: Access) -> "S3Client":
-    """A new client; thread-safe, to be shared."""
-    make = cast("Callable[..., S3Client]", _session(access).create_client)
-    return make("s3", config=_config(access), **_place(access), **_keys(access))
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Two ways to one bucket's service, by the same rights: botocore's client, and the short way for what is asked most."""
+
+    client: "S3Client" = field(repr=False)
+    wire: Wire = field(repr=False)
+
+    def close(self) -> None:
+        self.client.close()
+        self.wire.close()
 
 
-def service_of(endpoint: str) -> str:
-    """All of AWS copies within itself; any other endpoint only knows its own."""
-    host = urlsplit(endpoint).hostname or ""
-    return "s3:aws" if host.endswith(_AWS) else f"s3:{endpoint.rstrip('/')}"
+def connect(access: Access, bucket: str) -> Connection:
+    """A new connection; thread-safe, to be shared. Costs no request."""
+    with speaking():
+        session = _session(access)
+        make = cast("Callable[..., S3Client]", session.create_client)
+        client = make("s3", config=_config(access), **_place(access), **_keys(access))
+        return Connection(client, Wire(client, bucket, _rights(access) or session.get_credentials(), access.attempts))
 
 
 def _config(access: Access) -> Any:
@@ -73,7 +85,7 @@ def _config(access: Access) -> Any:
         # Every body carries our own CRC64NVME, and every read is checked against the source's: no second pass.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        s3={"payload_signing_enabled": _signs_payload(access.endpoint)},
+        s3={"payload_signing_enabled": _signs_payload(access.endpoint), "us_east_1_regional_endpoint": "regional"},
     )
 
 
@@ -103,6 +115,15 @@ def _keys(access: Access) -> dict[str, str]:
         "aws_session_token": access.session_token,
     }
     return {name: value for name, value in keys.items() if value}
+
+
+def _rights(access: Access, *, assumed: bool = True) -> "Credentials | None":
+    """The keys that were given, unless they only serve to assume a role."""
+    from botocore.credentials import Credentials
+
+    if access.access_key_id is None or access.secret_access_key is None or (assumed and access.role_arn):
+        return None
+    return Credentials(access.access_key_id, access.secret_access_key, access.session_token)
 
 
 @cache
@@ -137,21 +158,15 @@ def _assumed(access: Access) -> Any:
     from botocore.credentials import (
         AssumeRoleCredentialFetcher,
         CredentialProvider,
-        Credentials,
         DeferredRefreshableCredentials,
     )
 
     own = _own_session()
-    rights: Credentials | None
-    if access.access_key_id and access.secret_access_key:
-        rights = Credentials(access.access_key_id, access.secret_access_key, access.session_token)
-    else:
-        rights = own.get_credentials()
     arguments = {"RoleSessionName": "farshore"} | ({"ExternalId": access.external_id} if access.external_id else {})
     place: dict[str, Any] = {"region_name": access.region} if access.region else {}
     fetcher = AssumeRoleCredentialFetcher(
         client_creator=partial(own.create_client, **place),
-        source_credentials=rights,
+        source_credentials=_rights(access, assumed=False) or own.get_credentials(),
         role_arn=access.role_arn or "",
         extra_args=arguments,
     )

@@ -4,26 +4,24 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shared.connectors.registry import S3
 from shared.connectors.s3.answers import attributes_to, head_from, key_of, summary_from
-from shared.connectors.s3.client import Access, s3_client, service_of
+from shared.connectors.s3.client import Access, Connection, connect
 from shared.connectors.s3.content import S3Content
 from shared.connectors.s3.copying import Unproven, copy, copyable
 from shared.connectors.s3.refusals import absent, speaking, understood
+from shared.connectors.s3.wire import service_of
 from shared.connectors.s3.writing import Place, condition_of, stream
 from shared.connectors.transfer.parts import PART
 from shared.domain.capabilities import Capabilities
-from shared.domain.errors import ContainerMissing, CredentialsRefused, PreconditionFailed, StoreError
+from shared.domain.errors import ContainerMissing, CredentialsRefused, NotFound, PreconditionFailed, StoreError
 from shared.domain.objects import ObjectHead, Written
 from shared.domain.precondition import Absent, Precondition
 from shared.domain.stamp import Stamp
 from shared.ports.content import Content
 from shared.ports.stores import Opened, Page, Progress, silent
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 
 class S3Connector:
@@ -59,7 +57,7 @@ class S3Connector:
         wanted = {"ServerSideEncryption": encryption, "SSEKMSKeyId": kms_key_id}
         self._encryption = {name: value for name, value in wanted.items() if value}
         self._lock = threading.Lock()
-        self._made: S3Client | None = None
+        self._made: Connection | None = None
         self._uncopyable: set[tuple[str, str]] = set()
 
     def __repr__(self) -> str:
@@ -67,7 +65,7 @@ class S3Connector:
 
     @property
     def service(self) -> str:
-        return service_of(self._client.meta.endpoint_url)
+        return service_of(self._connection.client.meta.endpoint_url)
 
     @property
     def container(self) -> str:
@@ -83,7 +81,7 @@ class S3Connector:
             self._demand_bucket()
             yield None
         else:
-            yield Opened(head, S3Content(self._client, self.service, self._bucket, head, version_id))
+            yield Opened(head, S3Content(self._connection.wire, self.service, self._bucket, head, version_id))
 
     def write(
         self,
@@ -95,7 +93,7 @@ class S3Connector:
         progress: Progress = silent,
     ) -> Written:
         stored = attributes_to(content.attributes, stamp) | self._encryption
-        place = Place(self._client, self._bucket, key_of(path), stored, precondition)
+        place = Place(self._connection, self._bucket, key_of(path), stored, precondition)
         try:
             return self._copied(place, content, progress) or stream(place, content, progress, self._part_size)
         except Unproven as made:
@@ -108,7 +106,7 @@ class S3Connector:
                 raise PreconditionFailed
             return
         try:
-            self._client.delete_object(Bucket=self._bucket, Key=key_of(path), **condition_of(precondition))
+            self._connection.client.delete_object(Bucket=self._bucket, Key=key_of(path), **condition_of(precondition))
         except Exception as refusal:
             if not absent(refusal):
                 raise understood(refusal) from None
@@ -116,14 +114,16 @@ class S3Connector:
     def list(self, prefix: str = "", *, after: str | None = None, limit: int = 1000) -> Page:
         start: dict[str, Any] = {"StartAfter": after} if after else {}
         with speaking():
-            answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=min(limit, 1000), **start)
+            answer = self._connection.client.list_objects_v2(
+                Bucket=self._bucket, Prefix=prefix, MaxKeys=min(limit, 1000), **start
+            )
             items = tuple(summary_from(item) for item in answer.get("Contents", ()))
         return Page(items, items[-1].path if items and answer.get("IsTruncated") else None)
 
     def abort_uploads(self, *, older_than: datetime) -> int:
         count = 0
         with speaking():
-            for page in self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket):
+            for page in self._connection.client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket):
                 for item in page.get("Uploads", ()):
                     count += self._abort(item, older_than)
         return count
@@ -135,27 +135,25 @@ class S3Connector:
             made.close()
 
     @property
-    def _client(self) -> "S3Client":
+    def _connection(self) -> Connection:
         with self._lock:
             if self._made is None:
-                self._made = s3_client(self._access)
+                self._made = connect(self._access, self._bucket)
             return self._made
 
     def _head(self, path: str) -> tuple[ObjectHead | None, str | None]:
         key = key_of(path)
         try:
-            answer = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
-        except Exception as refusal:
-            if absent(refusal):
-                return None, None
-            raise understood(refusal) from None
-        version = answer.get("VersionId")
-        return head_from(path, answer), version if version != "null" else None
+            answer = self._connection.wire.ask("HeadObject", "HEAD", key, {"ChecksumMode": "ENABLED"})
+        except NotFound:
+            return None, None
+        version = answer.fields.get("VersionId")
+        return head_from(path, answer.fields), version if version != "null" else None
 
     def _demand_bucket(self) -> None:
         """A HEAD's 404 may also mean that the bucket is gone; to take that for a deleted object would delete replicas."""
         try:
-            self._client.head_bucket(Bucket=self._bucket)
+            self._connection.client.head_bucket(Bucket=self._bucket)
         except Exception as refusal:
             raise ContainerMissing if absent(refusal) else understood(refusal) from None
 
@@ -178,6 +176,8 @@ class S3Connector:
         if item["Initiated"] >= older_than:
             return 0
         with suppress(StoreError), speaking():
-            self._client.abort_multipart_upload(Bucket=self._bucket, Key=item["Key"], UploadId=item["UploadId"])
+            self._connection.client.abort_multipart_upload(
+                Bucket=self._bucket, Key=item["Key"], UploadId=item["UploadId"]
+            )
             return 1
         return 0

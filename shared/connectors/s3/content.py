@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import quote
 
-from shared.connectors.s3.refusals import speaking
+from shared.connectors.s3.answers import tag_from
+from shared.connectors.s3.wire import Wire
 from shared.connectors.transfer.content import in_ranges
 from shared.domain.errors import LengthMismatch, PreconditionFailed, SourceChanged, StoreUnavailable
 from shared.domain.objects import Attributes, Checksums, ObjectHead
 from shared.ports.content import Fetchable, Inside
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 LINK_SECONDS = 3600
 
@@ -24,7 +23,7 @@ class S3Content:
         version_id: None in a bucket without versions, where the tag alone pins.
     """
 
-    client: "S3Client" = field(repr=False)
+    wire: Wire = field(repr=False)
     service: str
     bucket: str
     head: ObjectHead
@@ -49,8 +48,7 @@ class S3Content:
         whole = (offset, length) == (0, self.head.size)
         span = {} if whole else {"Range": f"bytes={offset}-{offset + length - 1}"}
         try:
-            with speaking():
-                data = self._get(span)
+            data = self._get(span)
         except PreconditionFailed:
             raise SourceChanged from None
         if len(data) != length:
@@ -67,17 +65,14 @@ class S3Content:
         """A signed URL; only of a version with an id, since nothing else in a URL pins one."""
         if self.version_id is None:
             return None
-        with speaking():
-            url = self.client.generate_presigned_url("get_object", Params=self._pinned(), ExpiresIn=LINK_SECONDS)
-        return Fetchable(url, LINK_SECONDS)
+        return Fetchable(self.wire.link(self.head.path, self._version(), LINK_SECONDS), LINK_SECONDS)
 
     def _get(self, span: dict[str, Any]) -> bytes:
-        answer = self.client.get_object(**self._pinned(), IfMatch=f'"{self.head.tag.value}"', **span)
-        with answer["Body"] as body:
-            if answer["ETag"].strip('"') != self.head.tag.value:
-                raise StoreUnavailable("s3 answered with another object")
-            return body.read()
+        pinned = {"IfMatch": f'"{self.head.tag.value}"', **span}
+        answer = self.wire.ask("GetObject", "GET", self.head.path, pinned, query=self._version())
+        if tag_from(answer.fields) != self.head.tag:
+            raise StoreUnavailable("s3 answered with another object")
+        return answer.body
 
-    def _pinned(self) -> dict[str, Any]:
-        version = {} if self.version_id is None else {"VersionId": self.version_id}
-        return {"Bucket": self.bucket, "Key": self.head.path} | version
+    def _version(self) -> str:
+        return "" if self.version_id is None else f"versionId={quote(self.version_id, safe='')}"

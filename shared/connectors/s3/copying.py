@@ -70,7 +70,7 @@ def _source(inside: Inside) -> dict[str, Any]:
 
 def _at_once(place: Place, source: Mapping[str, Any], size: int, crc: int) -> Tag:
     with speaking():
-        answer = place.client.copy_object(
+        answer = place.connection.client.copy_object(
             **place.target,
             **place.stored,
             **condition_of(place.precondition),
@@ -90,7 +90,7 @@ def _at_once(place: Place, source: Mapping[str, Any], size: int, crc: int) -> Ta
 
 def _told_by_head(place: Place, tag: Tag) -> int | None:
     with speaking():
-        head = place.client.head_object(**place.target, IfMatch=f'"{tag.value}"', ChecksumMode="ENABLED")
+        head = place.connection.client.head_object(**place.target, IfMatch=f'"{tag.value}"', ChecksumMode="ENABLED")
     return from_s3(head.get("ChecksumCRC64NVME"))
 
 
@@ -110,7 +110,7 @@ def _part(
 ) -> Receipt[str]:
     number, offset, size = span
     with speaking():
-        answer = place.client.upload_part_copy(
+        answer = place.connection.client.upload_part_copy(
             **place.target,
             **source,
             UploadId=upload_id,

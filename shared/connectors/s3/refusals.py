@@ -14,6 +14,7 @@ from shared.domain.errors import (
     InvalidInput,
     InvalidName,
     LengthMismatch,
+    NotFound,
     PreconditionFailed,
     QuotaExceeded,
     SourceChanged,
@@ -45,6 +46,7 @@ _CODES: Mapping[str, type[FarshoreError]] = MappingProxyType[str, type[FarshoreE
         "QuotaExceeded": QuotaExceeded,
         "NoSuchUpload": StoreUnavailable,
         "NoSuchVersion": SourceChanged,
+        "InvalidRange": SourceChanged,
     }
 )
 
@@ -75,6 +77,13 @@ def understood(refusal: Exception) -> Exception:
     return StoreUnavailable("s3 did not answer") if isinstance(refusal, _silence(sdk)) else refusal
 
 
+def refused(status: int | None, code: str, after: str | None) -> Exception:
+    """The tree's error for an answer of S3's own; ``NotFound`` for a HEAD's 404, which has no body to say more."""
+    if status == 404 and not code:
+        return NotFound()
+    return fault("s3", status, code, codes=_CODES, after=after)
+
+
 def absent(refusal: Exception) -> bool:
     """Whether this is S3's answer that there is no such object. A HEAD's answer has no body, so no better code."""
     from botocore.exceptions import ClientError
@@ -93,8 +102,7 @@ def _answered(refusal: "ClientError") -> Exception:
     meta = refusal.response.get("ResponseMetadata", {})
     if str(error.get("Condition", "")).lower().startswith(_SOURCE_CONDITION):
         return SourceChanged()
-    after = meta.get("HTTPHeaders", {}).get("retry-after")
-    return fault("s3", meta.get("HTTPStatusCode"), _code(refusal), codes=_CODES, after=after)
+    return refused(meta.get("HTTPStatusCode"), _code(refusal), meta.get("HTTPHeaders", {}).get("retry-after"))
 
 
 def _code(refusal: "ClientError") -> str:

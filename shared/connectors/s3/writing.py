@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import quote
 
 from shared.connectors.registry import S3
 from shared.connectors.s3.answers import reported_from, tag_from
+from shared.connectors.s3.client import Connection
 from shared.connectors.s3.refusals import speaking
 from shared.connectors.transfer.crc import from_s3, to_s3
 from shared.connectors.transfer.parts import LANES, Feed, Part, Receipt, Sent, plan_parts
@@ -18,9 +20,6 @@ from shared.domain.precondition import Any as Anything
 from shared.ports.content import Content
 from shared.ports.stores import Progress
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -31,7 +30,7 @@ class Place:
         precondition: checked by S3 at the moment the object would appear.
     """
 
-    client: "S3Client" = field(repr=False)
+    connection: Connection = field(repr=False)
     bucket: str
     key: str
     stored: dict[str, Any]
@@ -60,17 +59,11 @@ def stream(place: Place, content: Content, progress: Progress, part_size: int) -
     if whole is None:
         return _multipart(place, feed, content, progress)
     prove_whole(content.checksums, whole.checksums)
-    with speaking():
-        answer = place.client.put_object(
-            **place.target,
-            **place.stored,
-            **condition_of(place.precondition),
-            Body=whole.data,
-            ChecksumCRC64NVME=to_s3(whole.crc),
-        )
-    prove(whole, reported_from(answer))
+    sent = place.stored | condition_of(place.precondition) | {"ChecksumCRC64NVME": to_s3(whole.crc)}
+    answer = place.connection.wire.ask("PutObject", "PUT", place.key, sent, body=whole.data)
+    prove(whole, reported_from(answer.fields))
     progress(whole.size)
-    return Written(tag_from(answer), whole.size, whole.checksums, "streamed")
+    return Written(tag_from(answer.fields), whole.size, whole.checksums, "streamed")
 
 
 def _multipart(place: Place, feed: Feed, content: Content, progress: Progress) -> Written:
@@ -81,16 +74,11 @@ def _multipart(place: Place, feed: Feed, content: Content, progress: Progress) -
 
 
 def _upload(place: Place, upload_id: str, part: Part) -> str:
-    with speaking():
-        answer = place.client.upload_part(
-            **place.target,
-            UploadId=upload_id,
-            PartNumber=part.number,
-            Body=part.data,
-            ChecksumCRC64NVME=to_s3(part.crc),
-        )
-    prove(part, reported_from(answer))
-    return answer["ETag"]
+    query = f"partNumber={part.number}&uploadId={quote(upload_id, safe='')}"
+    sent = {"ChecksumCRC64NVME": to_s3(part.crc)}
+    answer = place.connection.wire.ask("UploadPart", "PUT", place.key, sent, query=query, body=part.data)
+    prove(part, reported_from(answer.fields))
+    return f'"{tag_from(answer.fields).value}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +93,14 @@ class Upload:
 def upload(place: Place) -> Iterator[Upload]:
     """An upload session, aborted if the block fails; a sweep ends those that even the abort did not reach."""
     with speaking():
-        begun = place.client.create_multipart_upload(
+        begun = place.connection.client.create_multipart_upload(
             **place.target, **place.stored, ChecksumAlgorithm="CRC64NVME", ChecksumType="FULL_OBJECT"
         )
     try:
         yield Upload(begun["UploadId"], begun.get("ChecksumType") == "FULL_OBJECT")
     except BaseException:
         with suppress(StoreError), speaking():
-            place.client.abort_multipart_upload(**place.target, UploadId=begun["UploadId"])
+            place.connection.client.abort_multipart_upload(**place.target, UploadId=begun["UploadId"])
         raise
 
 
@@ -125,7 +113,7 @@ def complete(place: Place, session: Upload, sent: Sent[str], route: Route) -> Wr
         {"ChecksumCRC64NVME": to_s3(sent.crc), "ChecksumType": "FULL_OBJECT"} if session.whole else {}
     )
     with speaking():
-        answer = place.client.complete_multipart_upload(
+        answer = place.connection.client.complete_multipart_upload(
             **place.target,
             **condition_of(place.precondition),
             UploadId=session.id,

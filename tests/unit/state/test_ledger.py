@@ -18,6 +18,7 @@ from shared.state.listing import last_key
 from shared.state.models import ReplicaItem
 from shared.state.rules import DynamoRules
 from shared.state.tables import bound
+from tests.model.world import World
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, 123456, UTC)
 LONG = "k" * 1024
@@ -53,73 +54,81 @@ def ledger(tables):
     return DynamoLedger(tables)
 
 
+@pytest.fixture(params=["moto", "ministack", "model"])
+def each_ledger(request):
+    """The real ones, and the reference model that all other tests trust in their stead."""
+    if request.param == "model":
+        return World().ledger
+    return DynamoLedger(request.getfixturevalue(f"{request.param}_tables"))
+
+
 def one(ledger, of=None):
     of = of or job()
     return next(row for row in ledger.copies(of.tenant_id, of.key) if row.target == of.target)
 
 
-def test_a_recorded_row_comes_back_whole(ledger):
+def test_a_recorded_row_comes_back_whole(each_ledger):
     row = settled(job())
-    ledger.record(row)
-    assert ledger.copies("acme", "a.txt") == [row]
+    each_ledger.record(row)
+    assert each_ledger.copies("acme", "a.txt") == [row]
 
 
-def test_a_failed_row_comes_back_whole(ledger):
+def test_a_failed_row_comes_back_whole(each_ledger):
     row = replace(
         settled(job(), "failed"), failure=Failure("throttled", "slow down"), bytes_done=3, checksums=Checksums()
     )
-    ledger.record(row)
-    assert ledger.copies("acme", "a.txt") == [row]
+    each_ledger.record(row)
+    assert each_ledger.copies("acme", "a.txt") == [row]
 
 
-def test_expected_replicas_are_pending_and_keep_what_is_known(ledger):
-    ledger.record(settled(job(seq="01")))
-    ledger.expect([job(seq="02"), job(target="azure", seq="02")], NOW + timedelta(seconds=1))
-    old, new = ledger.copies("acme", "a.txt")[::-1]
+def test_expected_replicas_are_pending_and_keep_what_is_known(each_ledger):
+    each_ledger.record(settled(job(seq="01")))
+    each_ledger.expect([job(seq="02"), job(target="azure", seq="02")], NOW + timedelta(seconds=1))
+    old, new = each_ledger.copies("acme", "a.txt")[::-1]
     assert (old.target, new.target) == ("s3-backup", "azure")
     assert old == replace(settled(job(seq="02")), status="pending", updated_at=NOW + timedelta(seconds=1))
     assert (new.status, new.source_version, new.attempts) == ("pending", None, 0)
 
 
-def test_an_older_jobs_word_is_dropped_and_an_equal_ones_stands(ledger):
-    ledger.record(settled(job(seq="05")))
-    ledger.expect([job(seq="04")], NOW)
-    ledger.fail(job(seq="04"), Failure("x", "y"), attempts=1, final=True, at=NOW)
-    ledger.copying(job(seq="04"), size=1, bytes_done=0, at=NOW)
-    ledger.record(settled(job(seq="04"), "deleted"))
-    ledger.record(settled(replace(job(), sequencer=Sequencer()), "deleted"))
-    assert one(ledger) == settled(job(seq="05"))
-    ledger.record(settled(job(seq="05"), "deleted"))
-    assert one(ledger).status == "deleted"
+def test_an_older_jobs_word_is_dropped_and_an_equal_ones_stands(each_ledger):
+    each_ledger.record(settled(job(seq="05")))
+    each_ledger.expect([job(seq="04")], NOW)
+    each_ledger.fail(job(seq="04"), Failure("x", "y"), attempts=1, final=True, at=NOW)
+    each_ledger.copying(job(seq="04"), size=1, bytes_done=0, at=NOW)
+    each_ledger.record(settled(job(seq="04"), "deleted"))
+    each_ledger.record(settled(replace(job(), sequencer=Sequencer()), "deleted"))
+    assert one(each_ledger) == settled(job(seq="05"))
+    each_ledger.record(settled(job(seq="05"), "deleted"))
+    assert one(each_ledger).status == "deleted"
 
 
-def test_one_overtaken_target_does_not_silence_the_others(ledger):
-    ledger.record(settled(job(seq="09")))
-    ledger.expect([job(seq="05"), job(target="azure", seq="05")], NOW)
-    assert {row.target: row.status for row in ledger.copies("acme", "a.txt")} == {
+def test_one_overtaken_target_does_not_silence_the_others(each_ledger):
+    each_ledger.record(settled(job(seq="09")))
+    each_ledger.expect([job(seq="05"), job(target="azure", seq="05")], NOW)
+    assert {row.target: row.status for row in each_ledger.copies("acme", "a.txt")} == {
         "s3-backup": "replicated",
         "azure": "pending",
     }
 
 
-def test_without_sequencers_the_later_write_stands(ledger):
+def test_without_sequencers_the_later_write_stands(each_ledger):
     plain = replace(job(), sequencer=Sequencer())
-    ledger.expect([plain], NOW)
-    ledger.record(settled(plain))
-    assert one(ledger).status == "replicated"
+    each_ledger.expect([plain], NOW)
+    each_ledger.record(settled(plain))
+    assert one(each_ledger).status == "replicated"
 
 
-def test_progress_and_failures_are_shown_and_forgotten_when_all_is_well(ledger):
-    ledger.expect([job()], NOW)
-    ledger.copying(job(), size=100, bytes_done=40, at=NOW)
-    assert (one(ledger).status, one(ledger).bytes_done, one(ledger).size) == ("copying", 40, 100)
-    ledger.fail(job(), Failure("throttled", "slow"), attempts=2, final=False, at=NOW)
-    row = one(ledger)
+def test_progress_and_failures_are_shown_and_forgotten_when_all_is_well(each_ledger):
+    each_ledger.expect([job()], NOW)
+    each_ledger.copying(job(), size=100, bytes_done=40, at=NOW)
+    assert (one(each_ledger).status, one(each_ledger).bytes_done, one(each_ledger).size) == ("copying", 40, 100)
+    each_ledger.fail(job(), Failure("throttled", "slow"), attempts=2, final=False, at=NOW)
+    row = one(each_ledger)
     assert (row.status, row.failure, row.attempts, row.bytes_done) == ("pending", Failure("throttled", "slow"), 2, None)
-    ledger.fail(job(), Failure("throttled", "slow"), attempts=3, final=True, at=NOW)
-    assert one(ledger).status == "failed"
-    ledger.record(settled(job()))
-    assert one(ledger) == settled(job())
+    each_ledger.fail(job(), Failure("throttled", "slow"), attempts=3, final=True, at=NOW)
+    assert one(each_ledger).status == "failed"
+    each_ledger.record(settled(job()))
+    assert one(each_ledger) == settled(job())
 
 
 def test_a_small_object_on_two_targets_costs_three_calls(ledger, calls):

@@ -1,6 +1,7 @@
 """No secret is ever said: not in logs, output, errors, reprs, metrics, dead letters or the ledger."""
 
 import base64
+import io
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -14,10 +15,10 @@ from infra.local.emulators import AZURITE_ACCOUNT, AZURITE_KEY, Azurite, Emulato
 from shared.crypto.envelope import seal
 from shared.domain.integration import AuthType, Integration
 from shared.ports.world import Keys
-from shared.runtime.logs import LOUD
+from shared.runtime.logs import LOUD, quiet_libraries
 from shared.runtime.stores import credentials_context
 from tests.conformance.proxy import Fault, Proxy, Request, answer, proxy, reset_after, reset_before
-from tests.security.leaks_stage import ATTEMPTS, Stage, container_of, created, stage
+from tests.security.leaks_stage import ATTEMPTS, LambdaContext, Stage, container_of, created, stage
 from tests.security.leaks_trap import Trap, listening
 
 S3_SECRET = "s3-secret-canary/4f1c+9d2a77e05b"
@@ -364,3 +365,72 @@ def test_what_holds_a_secret_does_not_show_it(scene: Scene, target: str, capfd: 
                 ].partition("&")[0]
             trap.hear("repr", held, store, opened, opened.content, opened.head, way, opened.content.inside())
     assert trap.leaks() == []
+
+
+# ---- the sweep and the operator's command ----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "fault", [None, _echo(403, "AuthenticationFailed"), reset_before], ids=["healthy", "refused", "hung up"]
+)
+def test_a_sweep_says_nothing_secret(
+    scene: Scene, fault: Fault | None, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from functions.aws import sweep
+
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
+    scene.farshore.put("azure-sas/lost", CONTENT)
+    with listening(logging.DEBUG, capfd) as trap:
+        trap.secrets = scene.secrets
+        for store in (scene.s3, scene.blobs) if fault else ():
+            store.when(_always, fault, times=None)
+        try:
+            sweep.handler({}, LambdaContext())
+        except Exception as error:
+            trap.hear("exception", error)
+        queued = scene.farshore.messages("jobs")
+        trap.hear("job", *queued)
+    assert trap.leaks() == []
+    assert any("azure-sas/lost" in message["Body"] for message in queued) == (fault is None)
+
+
+SECRET = {"accessKeyId": "000000000001", "secretAccessKey": "cli-secret-canary-9b1d3f5a7c"}
+ADDING = [
+    "integration",
+    "add",
+    "cli",
+    "cli-target",
+    "--connector",
+    "s3",
+    "--auth",
+    "access_key",
+    "--container",
+    "any-bucket",
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        (json.dumps(SECRET), 0),
+        (json.dumps(SECRET | {"unknown": SECRET["secretAccessKey"]}), 1),
+        (json.dumps({"secretAccessKey": SECRET["secretAccessKey"]}), 1),
+        (json.dumps([SECRET]), 1),
+        (json.dumps(SECRET)[:-1], 1),
+        (json.dumps(SECRET | {"accessKeyId": 7}), 1),
+    ],
+    ids=["right", "too much", "too little", "a list", "not JSON", "of another kind"],
+)
+def test_the_operators_command_never_repeats_a_credential(
+    scene: Scene, given: str, code: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from functions import cli
+
+    scene.farshore.tenant("cli", prefix="cli/")
+    with listening(logging.DEBUG, capfd) as trap:
+        trap.secrets = {"credential": SECRET["secretAccessKey"]}
+        quiet_libraries()
+        assert cli.main([*ADDING, "--credentials", "-"], stdin=io.StringIO(given)) == code
+        if code == 0:
+            assert cli.main([*ADDING, "--credentials", "-"], stdin=io.StringIO(given)) == 1, "a second time it exists"
+        trap.hear("stored row", *scene.farshore.rows())
+    assert trap.leaks() == []
+    assert len(trap.said) > 2

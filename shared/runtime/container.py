@@ -1,12 +1,13 @@
 """The composition root: makes each part once, when it is first asked for, from one deployment's settings."""
 
 import os
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from shared.runtime.backoff import Backoff
 from shared.runtime.letters import Letters
-from shared.runtime.logs import logger
+from shared.runtime.logs import cause, logger
 from shared.runtime.metrics import EmfMetrics
 from shared.runtime.queues import SqsJobQueue
 from shared.runtime.settings import Settings, settings_from
@@ -15,6 +16,7 @@ from shared.runtime.world import SystemClock, SystemRandomness
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
+    from aws_lambda_powertools.event_handler.api_gateway import ApiGatewayResolver
 
     from shared.ports.state import Audit, Cursors, Integrations, Ledger, Rules, Tenants
     from shared.ports.world import Keys
@@ -183,6 +185,33 @@ class Container:
             audit=self.audit,
             clock=self.clock,
         )
+
+    @cached_property
+    def api(self) -> "ApiGatewayResolver":
+        from shared.api.app import build
+        from shared.api.cursor import CursorCodec
+        from shared.api.services import Services
+        from shared.oauth.bearer import BearerVerifier, Expected
+
+        given = self.settings
+        expected = Expected(given.issuer, given.audience, given.role_claim, given.tenants_claim)
+        return build(
+            Services(
+                tenants=self.tenants,
+                ledger=self.ledger,
+                verifier=BearerVerifier(expected),
+                cursors=CursorCodec(self._cursor_keys, now=self.clock.now),
+                report=lambda error: self.logger.error("request failed", **cause(error)),
+                owner_role=given.owner_role,
+            )
+        )
+
+    @lru_cache(maxsize=1)  # noqa: B019 # one container lives as long as its process
+    def _cursor_keys(self) -> Sequence[bytes]:
+        """The secret's current value; a rotated one is seen by the next process."""
+        secrets = self._client("secretsmanager")
+        value: str = secrets.get_secret_value(SecretId=self.settings.need("cursor_secret_id"))["SecretString"]
+        return [value.encode()]
 
     def _client(self, service: str) -> Any:
         import boto3

@@ -1,7 +1,8 @@
 """The reference model: every port of replication in memory, honest about what is atomic.
 
 One object does one thing at a time: an effect happens wholly or not at all, between ``Gate.around``'s before and after. A gate
-sees every port call, and may fail it before its effect, after it (the answer is lost), or keep the effect for later.
+sees every port call, and may fail it before its effect, after it (the answer is lost), or keep the effect for later: an
+action is a ``partial`` that holds all it needs.
 
 Where it differs from real stores: ``crc64nvme`` is a CRC-32 in disguise, parts are 4 bytes long, a listing page is 3 lines.
 """
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from shared.domain.capabilities import Capabilities
 from shared.domain.errors import (
@@ -99,13 +101,16 @@ class Content:
         self.size, self.attributes = len(thing.body), thing.attributes
         self.checksums = Checksums({"crc64nvme": crc(thing.body)} if store.reports else {})
 
-    def read(self, offset: int, length: int) -> bytes:
-        return self.store.call("read", lambda: self._read(offset, length))
+    def __repr__(self) -> str:
+        return f"Content({self.path!r}, {self.thing!r})"
 
-    def _read(self, offset: int, length: int) -> bytes:
-        if not self.store.versioned and self.store.things.get(self.path) != self.thing:
+    def read(self, offset: int, length: int) -> bytes:
+        return self.store.call("read", partial(self._read, self.thing, offset, length))
+
+    def _read(self, thing: Thing, offset: int, length: int) -> bytes:
+        if not self.store.versioned and self.store.things.get(self.path) != thing:
             raise SourceChanged
-        return self.thing.body[offset : offset + length]
+        return thing.body[offset : offset + length]
 
     def stream(self, chunk: int) -> Iterator[bytes]:
         for offset in range(0, self.size, chunk):
@@ -129,7 +134,7 @@ class Store:
         self.name = self.container = name
         self.clock, self.gate, self.tags, self.versioned, self.reports = clock, gate, tags, versioned, reports
         self.things: dict[str, Thing] = {}
-        self.changes = self.begun = 0
+        self.changes = self.writes = self.begun = 0
         self.sessions: dict[int, datetime] = {}
         self.closed = False
         self.capabilities = Capabilities(
@@ -154,7 +159,7 @@ class Store:
 
     # ---- the ports ---------------------------------------------------------------------------------------------------
     def head(self, path: str) -> ObjectHead | None:
-        return self.call("head", lambda: self._head(path))
+        return self.call("head", partial(self._head, path))
 
     def _head(self, path: str) -> ObjectHead | None:
         thing = self.things.get(path)
@@ -166,7 +171,7 @@ class Store:
 
     @contextmanager
     def open(self, path: str):
-        yield self.call("open", lambda: self._open(path))
+        yield self.call("open", partial(self._open, path))
 
     def _open(self, path: str) -> Opened | None:
         head = self._head(path)
@@ -178,7 +183,7 @@ class Store:
         self.sessions[session] = self.clock.time
         try:
             body = self._parts(content, progress)
-            written = self.call("write", lambda: self._commit(path, body, content.attributes, precondition, stamp))
+            written = self.call("write", partial(self._commit, path, body, content.attributes, precondition, stamp))
         except Exception:
             del self.sessions[session]
             raise
@@ -189,7 +194,7 @@ class Store:
         body = b""
         for offset in range(0, content.size, PART):
             piece = content.read(offset, min(PART, content.size - offset))
-            body += self.call("part", lambda piece=piece: piece)
+            body += self.call("part", partial(bytes, piece))
             progress(len(piece))
         if len(body) != content.size:
             raise LengthMismatch
@@ -199,6 +204,7 @@ class Store:
 
     def _commit(self, path, body, attributes, precondition, stamp) -> Written:
         self._require(path, precondition)
+        self.writes += 1
         thing = self.put(path, body, attributes, stamp)
         return Written(thing.tag, len(body), Checksums({"crc64nvme": crc(body)}), "streamed")
 
@@ -210,14 +216,14 @@ class Store:
             raise PreconditionFailed
 
     def delete(self, path, *, precondition) -> None:
-        self.call("delete", lambda: self._delete(path, precondition))
+        self.call("delete", partial(self._delete, path, precondition))
 
     def _delete(self, path, precondition) -> None:
         self._require(path, precondition)
         self.remove(path)
 
     def list(self, prefix="", *, after=None, limit=1000) -> Page:
-        return self.call("list", lambda: self._list(prefix, after, min(limit, LINES)))
+        return self.call("list", partial(self._list, prefix, after, min(limit, LINES)))
 
     def _list(self, prefix, after, limit) -> Page:
         names = sorted(name for name in self.things if name.startswith(prefix) and name > (after or ""))
@@ -228,7 +234,7 @@ class Store:
         return Page(items, names[limit - 1] if len(names) > limit else None)
 
     def abort_uploads(self, *, older_than: datetime) -> int:
-        return self.call("abort_uploads", lambda: self._abort(older_than))
+        return self.call("abort_uploads", partial(self._abort, older_than))
 
     def _abort(self, older_than: datetime) -> int:
         old = [session for session, begun in self.sessions.items() if begun < older_than]
@@ -274,27 +280,27 @@ class Ledger:
             self._store(replace(known, **changes))
 
     def expect(self, jobs: Sequence[Job], at: datetime) -> None:
-        def action() -> None:
-            for job in jobs:
-                self._touch(job, at, status="pending", failure=None)
+        self._call("expect", partial(self._expect, tuple(jobs), at))
 
-        self._call("expect", action)
+    def _expect(self, jobs: Sequence[Job], at: datetime) -> None:
+        for job in jobs:
+            self._touch(job, at, status="pending")
 
     def copying(self, job: Job, *, size: int, bytes_done: int, at: datetime) -> None:
-        self._call("copying", lambda: self._touch(job, at, status="copying", size=size, bytes_done=bytes_done))
+        self._call("copying", partial(self._touch, job, at, status="copying", size=size, bytes_done=bytes_done))
 
     def record(self, replica: Replica) -> None:
-        self._call("record", lambda: self._store(replica))
+        self._call("record", partial(self._store, replica))
 
     def fail(self, job: Job, failure: Failure, *, attempts: int, final: bool, at: datetime) -> None:
         status = "failed" if final else "pending"
-        self._call("fail", lambda: self._touch(job, at, status=status, failure=failure, attempts=attempts))
+        self._call("fail", partial(self._touch, job, at, status=status, failure=failure, attempts=attempts))
 
     def copies(self, tenant_id: TenantId, source_key: str) -> Sequence[Replica]:
-        def action() -> list[Replica]:
-            return [row for place, row in sorted(self.rows.items()) if place[:2] == (tenant_id, source_key)]
+        return self._call("copies", partial(self._copies, tenant_id, source_key))
 
-        return self._call("copies", action)
+    def _copies(self, tenant_id: TenantId, source_key: str) -> list[Replica]:
+        return [row for place, row in sorted(self.rows.items()) if place[:2] == (tenant_id, source_key)]
 
     def page(self, tenant_id, *, status=None, target=None, key_prefix="", limit=100, after=None) -> ReplicaPage:
         def action() -> ReplicaPage:
@@ -320,8 +326,12 @@ class Queue:
         self.buried: list[tuple[Job, str]] = []
         self.attempts: dict[Job, int] = {}
 
+    def ack(self, job: Job) -> None:
+        self.waiting.remove(job)
+        self.attempts.pop(job, None)
+
     def send(self, jobs: Sequence[Job]) -> None:
-        self.gate.around("queue.send", lambda: self.waiting.extend(jobs))
+        self.gate.around("queue.send", partial(self.waiting.extend, tuple(jobs)))
 
 
 class Table:
@@ -332,7 +342,7 @@ class Table:
         self.items: dict[tuple[str, ...], object] = {}
 
     def get(self, *key):
-        return self.gate.around(f"{self.name}.get", lambda: self.items.get(key))
+        return self.gate.around(f"{self.name}.get", partial(self.items.get, key))
 
 
 class Tenants(Table):
@@ -358,10 +368,10 @@ class Cursors:
         self.saved: dict[str, str | None] = {}
 
     def load(self, name: str) -> str | None:
-        return self.gate.around("cursors.load", lambda: self.saved.get(name))
+        return self.gate.around("cursors.load", partial(self.saved.get, name))
 
     def save(self, name: str, value: str | None) -> None:
-        self.gate.around("cursors.save", lambda: self.saved.__setitem__(name, value))
+        self.gate.around("cursors.save", partial(self.saved.__setitem__, name, value))
 
 
 class Metrics:
@@ -384,12 +394,12 @@ class Stores:
         self.opened: list[str] = []
 
     def source(self, source: Source) -> Store:
-        return self.gate.around("stores.source", lambda: self.buckets[source.bucket])
+        return self.gate.around("stores.source", partial(self.buckets.__getitem__, source.bucket))
 
     def target(self, integration: Integration, container: str | None = None) -> Store:
         name = container or integration.container
         self.opened.append(name)
-        return self.gate.around("stores.target", lambda: self.buckets[name])
+        return self.gate.around("stores.target", partial(self.buckets.__getitem__, name))
 
 
 @dataclass
@@ -398,8 +408,10 @@ class World:
 
     gate: Gate = field(default_factory=Gate)
     receives: int = 5
+    protocol: Callable = replicate
 
     def __post_init__(self) -> None:
+        self.behind: Callable[[], None] = lambda: None  # what a careless host does after it acknowledged
         self.clock, self.metrics = Clock(), Metrics()
         self.tenants, self.rules = Tenants("tenants", self.gate), Rules("rules", self.gate)
         self.integrations, self.cursors = Table("integrations", self.gate), Cursors(self.gate)
@@ -473,25 +485,24 @@ class World:
         return plan(event, self.planning)
 
     def replicate(self, job: Job, deadline: Until | None = None) -> Replica | None:
-        return replicate(job, self.replicating, deadline or Until())
+        return self.protocol(job, self.replicating, deadline or Until())
 
-    def work(self, job: Job, deadline: Until | None = None) -> bool:
-        """One delivery of a waiting job, as a host handles it; False if it stays in the queue."""
+    def work(self, job: Job, deadline: Until | None = None) -> str:
+        """One delivery of a waiting job, as a host handles it: ``acknowledged``, ``buried``, or ``retry`` if it stays."""
         attempts = self.queue.attempts[job] = self.queue.attempts.get(job, 0) + 1
+        end = "acknowledged"
         try:
             self.replicate(job, deadline)
         except FarshoreError as error:
             final = attempts >= self.receives or isinstance(error.retry, Never | AfterUser)
             failed(job, error, attempts, final, self.replicating)
             if not final:
-                return False
+                return "retry"
             self.queue.buried.append((job, error.code))
-        self.ack(job)
-        return True
-
-    def ack(self, job: Job) -> None:
-        self.queue.waiting.remove(job)
-        self.queue.attempts.pop(job, None)
+            end = "buried"
+        self.gate.around("queue.ack", partial(self.queue.ack, job))
+        self.behind()
+        return end
 
     def drain(self) -> None:
         """Delivers until nothing waits."""

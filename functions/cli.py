@@ -90,8 +90,7 @@ def _rule_add(options: argparse.Namespace, host: Container) -> Any:
 def _replicas(options: argparse.Namespace, host: Container) -> Any:
     target = TargetName(options.target) if options.target else None
     asked: dict[str, Any] = {"status": options.status, "target": target, "key_prefix": options.prefix}
-    page = host.ledger.page(TenantId(options.tenant), limit=options.limit, after=options.after, **asked)
-    return page
+    return host.ledger.page(TenantId(options.tenant), limit=options.limit, after=options.after, **asked)
 
 
 def _sweep(options: argparse.Namespace, host: Container) -> Any:

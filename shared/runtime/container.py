@@ -1,7 +1,6 @@
 """The composition root: makes each part once, when it is first asked for, from one deployment's settings."""
 
 import os
-from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler.api_gateway import ApiGatewayResolver
 
+    from shared.ports.identity import Verifier
     from shared.ports.state import Audit, Cursors, Integrations, Ledger, Rules, Tenants
     from shared.ports.world import Keys
     from shared.runtime.stores import OpenStores
@@ -186,32 +186,34 @@ class Container:
             clock=self.clock,
         )
 
+    # ---- the API ----------------------------------------------------------------------------------------------------
+    @cached_property
+    def verifier(self) -> "Verifier":
+        from shared.oauth.bearer import BearerVerifier, Expected
+        from shared.runtime.sign_in import NobodySignsIn
+
+        told = self.settings
+        if not told.issuer:
+            return NobodySignsIn()
+        return BearerVerifier(Expected(told.issuer, told.need("audience"), told.role_claim, told.tenants_claim))
+
     @cached_property
     def api(self) -> "ApiGatewayResolver":
         from shared.api.app import build
         from shared.api.cursor import CursorCodec
         from shared.api.services import Services
-        from shared.oauth.bearer import BearerVerifier, Expected
+        from shared.runtime.sign_in import CursorKeys
 
-        given = self.settings
-        expected = Expected(given.issuer, given.audience, given.role_claim, given.tenants_claim)
-        return build(
-            Services(
-                tenants=self.tenants,
-                ledger=self.ledger,
-                verifier=BearerVerifier(expected),
-                cursors=CursorCodec(self._cursor_keys, now=self.clock.now),
-                report=lambda error: self.logger.error("request failed", **cause(error)),
-                owner_role=given.owner_role,
-            )
+        keys = CursorKeys(lambda: self._client("secretsmanager"), self.settings.need("cursor_secret_id"))
+        services = Services(
+            tenants=self.tenants,
+            ledger=self.ledger,
+            verifier=self.verifier,
+            cursors=CursorCodec(keys, now=self.clock.now),
+            report=lambda error: self.logger.error("request failed", **cause(error)),
+            owner_role=self.settings.owner_role,
         )
-
-    @lru_cache(maxsize=1)  # noqa: B019 # one container lives as long as its process
-    def _cursor_keys(self) -> Sequence[bytes]:
-        """The secret's current value; a rotated one is seen by the next process."""
-        secrets = self._client("secretsmanager")
-        value: str = secrets.get_secret_value(SecretId=self.settings.need("cursor_secret_id"))["SecretString"]
-        return [value.encode()]
+        return build(services)
 
     def _client(self, service: str) -> Any:
         import boto3

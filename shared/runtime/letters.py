@@ -5,7 +5,8 @@ from functools import cached_property
 from itertools import batched
 from typing import Any, Protocol
 
-from shared.domain.errors import FarshoreError, StateUnavailable
+from shared.domain.errors import FarshoreError
+from shared.runtime.answers import speaking
 
 _BATCH = 10  # ChangeMessageVisibilityBatch takes so many entries (SQS API reference)
 _REASON_MAX = 512
@@ -100,9 +101,5 @@ def _text(value: str) -> Mapping[str, str]:
 
 
 def _asked(call: Callable[[], Any]) -> Any:
-    from botocore.exceptions import BotoCoreError, ClientError  # loaded already, with the client
-
-    try:
+    with speaking("the queue"):
         return call()
-    except (ClientError, BotoCoreError):
-        raise StateUnavailable("the queue did not answer") from None

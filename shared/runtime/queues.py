@@ -11,6 +11,7 @@ from shared.domain.errors import InvalidInput, MalformedEvent, StateUnavailable
 from shared.domain.event import Job
 from shared.domain.ids import RuleId, TargetName, TenantId, identifier
 from shared.domain.sequencer import sequencer
+from shared.runtime.answers import speaking
 
 _VERSION = 1
 _BATCH = 10  # SendMessageBatch takes so many entries (SQS API reference)
@@ -87,13 +88,9 @@ class SqsJobQueue:
 
     def _send(self, messages: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """Sends up to ten (group, body) pairs; returns those not taken."""
-        from botocore.exceptions import BotoCoreError, ClientError  # loaded already, with the client
-
         entries = [
             {"Id": str(n), "MessageBody": body, "MessageGroupId": group} for n, (group, body) in enumerate(messages)
         ]
-        try:
+        with speaking("the job queue"):
             answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
-        except (ClientError, BotoCoreError):
-            raise StateUnavailable("the job queue did not answer") from None
         return [messages[int(failed["Id"])] for failed in answer.get("Failed", ())]

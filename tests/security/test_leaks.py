@@ -6,12 +6,16 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import functions.aws.replicate as host_of_jobs
+import shared.runtime.container as composition
 from infra.local.emulators import AZURITE_ACCOUNT, AZURITE_KEY, Azurite, Emulator, azurite, ministack
+from infra.local.issuer import AUDIENCE, mint, serving, signing_key
+from infra.local.processes import free_port
 from shared.crypto.envelope import seal
 from shared.domain.integration import AuthType, Integration
 from shared.ports.world import Keys
@@ -434,3 +438,99 @@ def test_the_operators_command_never_repeats_a_credential(
         trap.hear("stored row", *scene.farshore.rows())
     assert trap.leaks() == []
     assert len(trap.said) > 2
+
+
+# ---- the API -------------------------------------------------------------------------------------------------------------
+ASKED = "asked-canary-3c5e7a9b1d"
+"""Stands for whatever a caller puts into a request: none of it may come back or be logged."""
+
+
+def _request(
+    path: str, *, token: str | None = None, query: str = "", method: str = "GET", body: str | None = None
+) -> dict[str, Any]:
+    headers = {"host": "api.example", "cookie": f"session={ASKED}"} | (
+        {"authorization": f"Bearer {token}"} if token else {}
+    )
+    http = {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": ASKED}
+    context = {
+        "http": http,
+        "requestId": "r-1",
+        "stage": "$default",
+        "routeKey": "$default",
+        "domainName": "api.example",
+    }
+    event = {"version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": query, "headers": headers}
+    return event | {"requestContext": context, "isBase64Encoded": False, "body": body}
+
+
+@pytest.fixture
+def issuer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """Mints tokens of an issuer that the API trusts."""
+    key = signing_key(tmp_path / "issuer.pem")
+    with serving(key, free_port()) as url:
+        monkeypatch.setenv("FARSHORE_ISSUER", url)
+        monkeypatch.setenv("FARSHORE_AUDIENCE", AUDIENCE)
+        yield lambda roles="owner", tenants="azure-sas", **more: mint(
+            key, url, "person", {"farshore/role": roles, "farshore/tenants": tenants}, **more
+        )
+
+
+@pytest.mark.parametrize("level", LEVELS, ids=logging.getLevelName)
+def test_the_api_repeats_neither_tokens_nor_questions(
+    issuer: Callable[..., str],
+    scene: Scene,
+    level: int,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from functions.aws import api
+
+    secret_id = scene.farshore.aws("secretsmanager").create_secret(
+        Name=f"{scene.farshore.prefix}-cursors", SecretString="cursor-secret-canary-5f7a9c1e3b-and-more"
+    )["ARN"]
+    monkeypatch.setenv("FARSHORE_CURSOR_SECRET_ID", secret_id)
+    monkeypatch.setenv("FARSHORE_LOG_LEVEL", logging.getLevelName(level))
+    composition.container.cache_clear()
+    composition.container().__dict__["keys"] = scene.farshore.host.keys
+    tokens = {
+        "an owner's token": issuer(),
+        "an expired token": issuer(seconds=-3600),
+        "another tenant's token": issuer(tenants="zeta"),
+        "a forged token": issuer()[:-20] + "A" * 20,
+        "a member's token": issuer(roles="member"),
+    }
+    home = "/api/v1/tenants/azure-sas/replicas"
+    expected: dict[int, list[dict[str, Any]]] = {
+        200: [
+            _request(home, token=tokens["an owner's token"]),
+            _request("/api/v1/health"),
+            _request("/api/v1/openapi.json"),
+        ],
+        401: [_request(home), *(_request(home, token=tokens[name]) for name in ("an expired token", "a forged token"))],
+        403: [_request(home, token=tokens["a member's token"])],
+        404: [
+            _request(home, token=tokens["another tenant's token"]),
+            _request(f"/api/v1/tenants/{ASKED}/replicas", token=tokens["an owner's token"]),
+            _request(f"/api/v1/{ASKED}", token=tokens["an owner's token"]),
+        ],
+        405: [_request(home, token=tokens["an owner's token"], method="POST", body=ASKED)],
+        422: [
+            _request(home, token=tokens["an owner's token"], query=query)
+            for query in (f"cursor={ASKED}", f"{ASKED}=1", f"status={ASKED}", f"limit={ASKED}", f"target={ASKED}!")
+        ],
+    }
+    with listening(level, capfd) as trap:
+        trap.secrets = {"what was asked": ASKED, "the cursors' key": "cursor-secret-canary-5f7a9c1e3b-and-more"}
+        trap.secrets |= {name: token.rpartition(".")[2] for name, token in tokens.items()}
+        for status, requests in expected.items():
+            for request in requests:
+                answered = api.handler(request, LambdaContext())
+                assert answered["statusCode"] == status, (status, request["rawPath"], request["rawQueryString"])
+                trap.hear("answer", answered)
+        composition.container().__dict__["tenants"] = None  # a fault nobody foresaw
+        composition.container().__dict__.pop("api")
+        answered = api.handler(_request(home, token=tokens["an owner's token"]), LambdaContext())
+        assert answered["statusCode"] == 500
+        trap.hear("answer", answered)
+        trap.hear("repr", composition.container().api)
+    assert trap.leaks() == []

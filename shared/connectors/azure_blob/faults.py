@@ -46,7 +46,8 @@ CODES: Mapping[str, Fault] = {
     # Of the container: blobs' names are escaped before they are sent.
     "InvalidResourceName": ContainerMissing,
     "OutOfRangeInput": ContainerMissing,
-    # A snapshot holds the blob, or somebody's lease does: theirs to let go of, not ours to break.
+    # Somebody's snapshot, lease, page or append blob is in the way: theirs to let go of, not ours to break.
+    "InvalidBlobType": CredentialsRefused,
     "SnapshotsPresent": CredentialsRefused,
     "LeaseAlreadyPresent": StoreUnavailable,
     "LeaseIdMissing": StoreUnavailable,

@@ -5,6 +5,7 @@ cuts downloads into 64 KiB pieces. Small objects and ranged reads are what repli
 follows no redirect (a redirect to another host never carries credentials) and leaves retries to the SDK's policy.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -24,6 +25,18 @@ _PIECE = 1 << 20
 """Bytes per piece of a streamed answer."""
 
 
+class _Queryless(logging.Filter):
+    """Cuts the query off every URL that urllib3 logs at DEBUG: a SAS token is one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(arg.partition("?")[0] if isinstance(arg, str) else arg for arg in record.args)
+        return True
+
+
+_QUERYLESS = _Queryless()
+
+
 class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
     """One connection pool per connector; thread-safe.
 
@@ -35,6 +48,7 @@ class Urllib3Transport(HttpTransport[HttpRequest, HttpResponse]):
     def __init__(self, *, connections: int, connect_timeout: float, read_timeout: float) -> None:
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
+        logging.getLogger("urllib3.connectionpool").addFilter(_QUERYLESS)  # once, however often it is added
         self._pool = urllib3.PoolManager(maxsize=connections, block=True, retries=False)
 
     def send(

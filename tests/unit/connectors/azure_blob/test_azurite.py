@@ -1,13 +1,17 @@
 """Streaming into Azurite as it comes (MD5 alone) and as the local stack runs it (CRC64, as the service)."""
 
 import base64
+import logging
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qs, quote
 
 import pytest
 from azure.core.exceptions import HttpResponseError
-from azure.storage.blob import ContainerClient
+from azure.storage.blob import ContainerClient, ContainerSasPermissions, generate_container_sas
 
 from infra.local import emulators
 from infra.local.emulators import Azurite, azurite
@@ -260,3 +264,49 @@ def test_a_source_that_reports_other_bytes_is_never_shown(store: AzureBlobConnec
         with pytest.raises(ChecksumMismatch):
             store.write("k", lying, precondition=Any())
         assert store.head("k") is None
+
+
+def test_a_link_reads_this_blob_and_needs_no_login(store: AzureBlobConnector) -> None:
+    store.write("a b/ä", BytesContent(b"linked"), precondition=Any())
+    with store.open("a b/ä") as opened:
+        assert opened is not None
+        link = opened.content.fetchable()
+        assert opened.content.inside() is None
+        assert (opened.content.size, opened.content.attributes) == (6, opened.head.attributes)
+        assert opened.content.checksums == opened.head.checksums
+    assert link is not None
+    assert "sig" not in repr(link)
+    with urllib.request.urlopen(link.url, timeout=10) as answer:
+        assert answer.read() == b"linked"
+
+
+def test_a_sas_token_is_enough_and_is_never_logged(
+    server: Azurite, store: AzureBlobConnector, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = generate_container_sas(
+        emulators.AZURITE_ACCOUNT,
+        store.container,
+        account_key=emulators.AZURITE_KEY,
+        permission=ContainerSasPermissions(read=True, write=True, create=True, delete=True, list=True),
+        expiry=datetime.now(UTC) + timedelta(hours=1),
+    )
+    signature = parse_qs(token)["sig"][0]
+    with closing(
+        AzureBlobConnector(store.container, account_url=server.blob_endpoint, sas_token=f"?{token}")
+    ) as limited:
+        with caplog.at_level(logging.DEBUG):
+            limited.write("k", BytesContent(b"x" * 3 * PART), precondition=Absent())
+            with limited.open("k") as opened:
+                assert opened is not None
+                assert opened.content.read(0, 1) == b"x"
+                assert opened.content.fetchable() is None
+            limited.list()
+            with pytest.raises(PreconditionFailed):
+                limited.write("k", BytesContent(b"x"), precondition=Absent())
+            limited.delete("k", precondition=Any())
+        assert limited.service == store.service
+        assert limited.abort_uploads(older_than=datetime.now(UTC)) == 0
+    assert caplog.text
+    assert signature not in caplog.text
+    assert quote(signature, safe="") not in caplog.text
+    assert signature not in repr(limited)

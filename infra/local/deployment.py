@@ -32,7 +32,8 @@ _LOCAL_PARAMETERS = {
     "PlanConcurrency": "2",
     "ReplicateConcurrency": "3",
     "ReplicateTimeout": "300",
-    "JobsVisibility": "60",  # how long the job of a killed worker waits
+    "JobsVisibility": "320",
+    "JobsHeartbeat": "15",
     "RetryBase": "2",
     "RetryMax": "60",
     "SweepSchedule": "rate(1 minute)",

@@ -38,7 +38,9 @@ def drop(contract: Contract, file: Path) -> tuple[str, str | None]:
         raise StackError(f"There is no file {file}")
     s3, key = contract.account.client("s3"), contract.prefix + file.name
     # With a whole-object checksum of its own, S3 can copy it by itself and prove the copy.
-    s3.upload_file(str(file), contract.bucket, key, ExtraArgs={"ChecksumAlgorithm": "CRC64NVME"})
+    s3.upload_file(
+        str(file), contract.bucket, key, ExtraArgs={"ChecksumAlgorithm": "CRC64NVME", "ChecksumType": "FULL_OBJECT"}
+    )
     version = s3.head_object(Bucket=contract.bucket, Key=key).get("VersionId")
     return key, version if version != "null" else None
 

@@ -17,6 +17,9 @@ from shared.domain.stamp import Stamp, parse
 
 STAMP = "farshore-stamp"
 
+STRANGER = "s3 answered, but not as S3 does"
+"""A sign-in page, say, with status 200."""
+
 # Names of header fields, which S3 lower-cases (S3 user guide, "User-defined object metadata"; RFC 9110, tokens).
 _METADATA = Naming(re.compile(r"[^a-z0-9!#$&'*+.^_`|~-]"), longest=1024, escape="_x")
 _HEADERS = {
@@ -53,7 +56,7 @@ def head_from(path: str, answer: Mapping[str, Any]) -> ObjectHead:
     """Reads a HEAD's answer. The stamp is kept only if it vouches for these bytes."""
     tag, modified, size = tag_from(answer), answer.get("LastModified"), answer.get("ContentLength")
     if not isinstance(modified, datetime) or size is None:
-        raise StoreUnavailable("s3 answered, but not as S3 does")
+        raise StoreUnavailable(STRANGER)
     checksums = checksums_from(answer)
     stamp = parse(answer.get("Metadata", {}).get(STAMP, ""))
     vouched = stamp is not None and stamp.vouches_for(size, checksums.values.get("crc64nvme"))
@@ -82,7 +85,7 @@ def tag_from(answer: Mapping[str, Any]) -> Tag:
     """
     tag = str(answer.get("ETag", "")).strip('"')
     if not tag:
-        raise StoreUnavailable("s3 answered, but not as S3 does")
+        raise StoreUnavailable(STRANGER)
     return Tag(tag)
 
 
@@ -114,14 +117,19 @@ def attributes_to(attributes: Attributes, stamp: Stamp | None) -> dict[str, Any]
     """Content headers and metadata as parameters of a write.
 
     Raises:
-        UnsupportedAttribute: the metadata is more than S3 holds (2 KB, names and values together).
+        UnsupportedAttribute: the metadata is more than S3 holds (2 KB, names and values together), one of it has no name, or
+            a header is not printable ASCII.
     """
+    if "" in attributes.metadata:
+        raise UnsupportedAttribute("s3 holds no metadata without a name")
     metadata = {_METADATA.to_store(name): to_header(value) for name, value in attributes.metadata.items()}
     if stamp is not None:
         metadata[STAMP] = stamp.text()
     if sum(len(name) + len(value) for name, value in metadata.items()) > S3.metadata_max:
         raise UnsupportedAttribute(f"s3 holds {S3.metadata_max} bytes of metadata")
     headers = {theirs: getattr(attributes, ours) for ours, theirs in _HEADERS.items()}
+    if any(value and not (value.isascii() and value.isprintable()) for value in headers.values()):
+        raise UnsupportedAttribute("s3 holds ASCII headers only")
     return {name: value for name, value in headers.items() if value} | {"Metadata": metadata}
 
 

@@ -69,7 +69,17 @@ def connect(access: Access, bucket: str) -> Connection:
         session = _session(access)
         make = cast("Callable[..., S3Client]", session.create_client)
         client = make("s3", config=_config(access), **_place(access), **_keys(access))
+        client.meta.events.register("before-call.s3", _stay)
         return Connection(client, Wire(client, bucket, _rights(access) or session.get_credentials(), access.attempts))
+
+
+def _stay(params: dict[str, Any], **_: Any) -> None:
+    """Tells botocore that it followed a redirect already.
+
+    Else it asks wherever the answer points for the bucket's region, and a server that redirects that question too has it
+    ask until the stack overflows. A bucket of another region is its integration's mistake, and told as such.
+    """
+    params["context"].setdefault("s3_redirect", {})["redirected"] = True
 
 
 def _config(access: Access) -> Any:

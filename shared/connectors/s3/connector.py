@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.connectors.registry import S3
-from shared.connectors.s3.answers import attributes_to, head_from, key_of, summary_from
+from shared.connectors.s3.answers import STRANGER, attributes_to, head_from, key_of, summary_from
 from shared.connectors.s3.client import Access, Connection, connect
 from shared.connectors.s3.content import S3Content
 from shared.connectors.s3.copying import Unproven, copy, copyable
@@ -16,12 +16,21 @@ from shared.connectors.s3.wire import service_of
 from shared.connectors.s3.writing import Place, condition_of, stream
 from shared.connectors.transfer.parts import PART
 from shared.domain.capabilities import Capabilities
-from shared.domain.errors import ContainerMissing, CredentialsRefused, NotFound, PreconditionFailed, StoreError
+from shared.domain.errors import (
+    ContainerMissing,
+    CredentialsRefused,
+    NotFound,
+    PreconditionFailed,
+    StoreError,
+    StoreUnavailable,
+)
 from shared.domain.objects import ObjectHead, Written
 from shared.domain.precondition import Absent, Precondition
 from shared.domain.stamp import Stamp
 from shared.ports.content import Content
 from shared.ports.stores import Opened, Page, Progress, silent
+
+_NO_CONTENT = 204
 
 
 class S3Connector:
@@ -106,7 +115,11 @@ class S3Connector:
                 raise PreconditionFailed
             return
         try:
-            self._connection.client.delete_object(Bucket=self._bucket, Key=key_of(path), **condition_of(precondition))
+            answer = self._connection.client.delete_object(
+                Bucket=self._bucket, Key=key_of(path), **condition_of(precondition)
+            )
+            if answer["ResponseMetadata"]["HTTPStatusCode"] != _NO_CONTENT:
+                raise StoreUnavailable(STRANGER)
         except Exception as refusal:
             if not absent(refusal):
                 raise understood(refusal) from None
@@ -117,6 +130,8 @@ class S3Connector:
             answer = self._connection.client.list_objects_v2(
                 Bucket=self._bucket, Prefix=prefix, MaxKeys=min(limit, 1000), **start
             )
+            if "IsTruncated" not in answer:
+                raise StoreUnavailable(STRANGER)  # no listing at all, and not an empty one
             items = tuple(summary_from(item) for item in answer.get("Contents", ()))
         return Page(items, items[-1].path if items and answer.get("IsTruncated") else None)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from shared.connectors.registry import S3
-from shared.connectors.s3.answers import tag_from
+from shared.connectors.s3.answers import STRANGER, tag_from
 from shared.connectors.s3.refusals import speaking
 from shared.connectors.s3.writing import Place, complete, condition_of, upload
 from shared.connectors.transfer.crc import combined, from_hex, from_s3
@@ -81,7 +81,7 @@ def _at_once(place: Place, source: Mapping[str, Any], size: int, crc: int) -> Ta
         )
     result = answer.get("CopyObjectResult")
     if not result:
-        raise StoreUnavailable("s3 answered, but not as S3 does")
+        raise StoreUnavailable(STRANGER)
     tag = tag_from(result)
     told = from_s3(result.get("ChecksumCRC64NVME"))
     _prove(_told_by_head(place, tag) if told is None else told, crc, tag)

@@ -7,13 +7,13 @@ from typing import Any
 from urllib.parse import quote
 
 from shared.connectors.registry import S3
-from shared.connectors.s3.answers import reported_from, tag_from
+from shared.connectors.s3.answers import STRANGER, reported_from, tag_from
 from shared.connectors.s3.client import Connection
 from shared.connectors.s3.refusals import speaking
 from shared.connectors.transfer.crc import from_s3, to_s3
 from shared.connectors.transfer.parts import LANES, Feed, Part, Receipt, Sent, plan_parts
 from shared.connectors.transfer.proof import prove, prove_whole
-from shared.domain.errors import ChecksumMismatch, StoreError
+from shared.domain.errors import ChecksumMismatch, StoreError, StoreUnavailable
 from shared.domain.objects import Route, Written
 from shared.domain.precondition import Absent, Match, Precondition
 from shared.domain.precondition import Any as Anything
@@ -59,7 +59,7 @@ def stream(place: Place, content: Content, progress: Progress, part_size: int) -
     if whole is None:
         return _multipart(place, feed, content, progress)
     prove_whole(content.checksums, whole.checksums)
-    sent = place.stored | condition_of(place.precondition) | {"ChecksumCRC64NVME": to_s3(whole.crc)}
+    sent = place.stored | condition_of(place.precondition) | _checksum(whole)
     answer = place.connection.wire.ask("PutObject", "PUT", place.key, sent, body=whole.data)
     prove(whole, reported_from(answer.fields))
     progress(whole.size)
@@ -75,8 +75,7 @@ def _multipart(place: Place, feed: Feed, content: Content, progress: Progress) -
 
 def _upload(place: Place, upload_id: str, part: Part) -> str:
     query = f"partNumber={part.number}&uploadId={quote(upload_id, safe='')}"
-    sent = {"ChecksumCRC64NVME": to_s3(part.crc)}
-    answer = place.connection.wire.ask("UploadPart", "PUT", place.key, sent, query=query, body=part.data)
+    answer = place.connection.wire.ask("UploadPart", "PUT", place.key, _checksum(part), query=query, body=part.data)
     prove(part, reported_from(answer.fields))
     return f'"{tag_from(answer.fields).value}"'
 
@@ -96,6 +95,8 @@ def upload(place: Place) -> Iterator[Upload]:
         begun = place.connection.client.create_multipart_upload(
             **place.target, **place.stored, ChecksumAlgorithm="CRC64NVME", ChecksumType="FULL_OBJECT"
         )
+    if "UploadId" not in begun:
+        raise StoreUnavailable(STRANGER)
     try:
         yield Upload(begun["UploadId"], begun.get("ChecksumType") == "FULL_OBJECT")
     except BaseException:
@@ -125,6 +126,10 @@ def complete(place: Place, session: Upload, sent: Sent[str], route: Route) -> Wr
     if told is not None and told != sent.crc:
         raise ChecksumMismatch
     return Written(tag_from(answer), sent.size, sent.checksums, route)
+
+
+def _checksum(part: Part) -> dict[str, str]:
+    return {"ChecksumAlgorithm": "CRC64NVME", "ChecksumCRC64NVME": to_s3(part.crc)}
 
 
 def _line(receipt: Receipt[str]) -> Any:

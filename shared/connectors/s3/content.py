@@ -17,10 +17,13 @@ LINK_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class S3Content:
-    """Reads by range, each with the tag of the version that was opened, and its version id where there is one.
+    """Reads by range, each only if the object still has the tag it was opened with.
+
+    The version id, where there is one, is left to those who cannot say If-Match: to finish reading a version that was
+    replaced meanwhile would be work for nothing, and would need a permission more (``s3:GetObjectVersion``).
 
     Attributes:
-        version_id: None in a bucket without versions, where the tag alone pins.
+        version_id: None in a bucket without versions.
     """
 
     wire: Wire = field(repr=False)
@@ -65,14 +68,12 @@ class S3Content:
         """A signed URL; only of a version with an id, since nothing else in a URL pins one."""
         if self.version_id is None:
             return None
-        return Fetchable(self.wire.link(self.head.path, self._version(), LINK_SECONDS), LINK_SECONDS)
+        query = f"versionId={quote(self.version_id, safe='')}"
+        return Fetchable(self.wire.link(self.head.path, query, LINK_SECONDS), LINK_SECONDS)
 
     def _get(self, span: dict[str, Any]) -> bytes:
         pinned = {"IfMatch": f'"{self.head.tag.value}"', **span}
-        answer = self.wire.ask("GetObject", "GET", self.head.path, pinned, query=self._version())
+        answer = self.wire.ask("GetObject", "GET", self.head.path, pinned)
         if tag_from(answer.fields) != self.head.tag:
             raise StoreUnavailable("s3 answered with another object")
         return answer.body
-
-    def _version(self) -> str:
-        return "" if self.version_id is None else f"versionId={quote(self.version_id, safe='')}"

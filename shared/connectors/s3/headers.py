@@ -9,6 +9,7 @@ from typing import Any
 _NAMES = MappingProxyType(
     {
         "CacheControl": "cache-control",
+        "ChecksumAlgorithm": "x-amz-sdk-checksum-algorithm",
         "ChecksumCRC64NVME": "x-amz-checksum-crc64nvme",
         "ChecksumMode": "x-amz-checksum-mode",
         "ContentDisposition": "content-disposition",

@@ -77,9 +77,6 @@ def _copies(services: Services, tenant_id: TenantId, key: str, *only: Any) -> Re
 
 def _fitting(text: str) -> str:
     """A key or its beginning, as a store can hold it."""
-    try:
-        if len(text.encode()) <= _KEY_BYTES:
-            return text
-    except UnicodeEncodeError:
-        pass
-    raise InvalidInput(f"a key is at most {_KEY_BYTES} bytes of UTF-8")
+    if len(text.encode()) > _KEY_BYTES:
+        raise InvalidInput(f"a key is at most {_KEY_BYTES} bytes of UTF-8")
+    return text

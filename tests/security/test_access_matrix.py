@@ -44,7 +44,7 @@ OPEN = [row for row, who in ROWS.items() if who == PUBLIC]
 
 
 def token(role="owner", tenants=("acme",), key=KEY, **claims):
-    standard = {"iss": ISSUER, "aud": "farshore", "sub": "someone", "exp": int(time.time()) + 600}
+    standard = {"iss": ISSUER, "aud": "farshore", "sub": "someone", "exp": int(time.time()) + 3600}
     said = standard | {"farshore/role": role, "farshore/tenants": list(tenants)} | claims
     return jwt.encode(said, key, algorithm="ES256", headers={"kid": "k"})
 
@@ -58,8 +58,8 @@ IDENTITIES = {
     "superadmin": token("superadmin", []),
     "owner of a tenant that is gone": token(tenants=["gone"]),
     "nobody": None,
-    "expired": token(exp=int(time.time()) - 120),
-    "not yet": token(nbf=int(time.time()) + 120),
+    "expired": token(exp=int(time.time()) - 3600),
+    "not yet": token(nbf=int(time.time()) + 3000),
     "wrong audience": token(aud="another"),
     "wrong issuer": token(iss="https://evil.example"),
     "a stranger's key": token(key=STRANGER),

@@ -4,6 +4,7 @@ import inspect
 import json
 
 import pytest
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from shared.api.problems import problem_of
 from shared.api.schemas import ProblemDocument
@@ -59,6 +60,15 @@ def test_an_error_is_a_problem_document_of_the_described_shape(name):
         assert (document["code"], document["detail"]) == ("internal", "something went wrong on our side")
     else:
         assert document["code"] == error.code
+
+
+def test_a_name_that_the_caller_made_up_is_not_repeated():
+    found = [
+        {"loc": ("body", "secret"), "type": "extra_forbidden"},
+        {"loc": ("body", "a secret", 3, "name"), "type": "missing"},
+    ]
+    pointers = [error["pointer"] for error in problem_of(RequestValidationError(found)).errors]
+    assert pointers == ["/body/-", "/body/-/3/name"]
 
 
 def test_a_store_that_asks_us_to_wait_has_the_caller_wait():

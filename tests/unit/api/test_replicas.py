@@ -145,6 +145,8 @@ def test_a_key_asks_for_the_copies_of_one_object(api):
         ("key=a&keyPrefix=a", None),
         ("key=a&cursor=secret", None),
         ("keyPrefix=%ff", None),
+        ("keyPrefix=\ud800", "/query/keyPrefix"),
+        ("keyPrefix=%ED%A0%80", None),
         ("key_prefix=secret", None),
         ("status=failed&status=pending", "/query/status"),
         ("keyPrefix=a&keyPrefix=b", "/query/keyPrefix"),

@@ -168,6 +168,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("why", REFUSED)
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 def test_refused_and_nothing_of_it_is_told(verifier, why):
     with pytest.raises(Unauthenticated) as caught:
         verifier.verify(REFUSED[why]())
@@ -240,6 +241,17 @@ def test_an_issuer_that_describes_itself_wrongly_gives_no_keys(issuer, says):
     issuer.says = says
     with pytest.raises(StateUnavailable):
         fetched_keys(ISSUER, issuer)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b""])
+def test_an_issuer_that_does_not_speak_json_gives_no_keys(body):
+    with pytest.raises(StateUnavailable):
+        fetched_keys(ISSUER, lambda _: body)
+
+
+def test_keys_that_are_no_list_are_no_keys(issuer):
+    issuer.keys = {"rsa": jwk(RSA, "rsa")}
+    assert fetched_keys(ISSUER, issuer) == []
 
 
 @pytest.mark.parametrize(

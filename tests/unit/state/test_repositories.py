@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.domain.errors import Conflict, InvalidInput
+from shared.domain.errors import Conflict, InvalidInput, StateUnavailable
 from shared.domain.integration import Integration
 from shared.domain.rule import Rule, Target
 from shared.domain.tenant import Source, Tenant
 from shared.ports.state import AuditEvent
+from shared.state.answers import ConditionLost
 from shared.state.audit import DynamoAudit
 from shared.state.cursors import DynamoCursors
 from shared.state.integrations import DynamoIntegrations
@@ -115,6 +116,15 @@ def test_of_racing_tenants_with_overlapping_sources_one_wins(ministack_tables):
     with ThreadPoolExecutor(6) as pool:
         won = list(pool.map(add, ["a/", "a/b/", "a/b/c/", "a/b/c/d/", "a/b/c/d/e/", ""]))
     assert sum(won) == 1
+
+
+def test_a_bucket_that_never_rests_is_unavailability(moto_tables, monkeypatch):
+    def lost(*_):
+        raise ConditionLost
+
+    monkeypatch.setattr(DynamoTenants, "_claim", lost)
+    with pytest.raises(StateUnavailable):
+        DynamoTenants(moto_tables).add(tenant())
 
 
 def test_tenants_are_paged_ascending_by_id(tables):

@@ -23,10 +23,11 @@ def aws() -> Iterator[Emulator]:
 
 
 def s3(aws: Emulator, bucket: str) -> S3Connector:
-    """A connector to a fresh bucket."""
+    """A connector to a fresh bucket that keeps versions: a URL can be pinned to nothing else."""
     keys = {"aws_access_key_id": aws.access_key_id, "aws_secret_access_key": aws.secret_access_key}
     with closing(boto3.client("s3", endpoint_url=aws.endpoint, region_name=aws.region, **keys)) as client:
         client.create_bucket(Bucket=bucket)
+        client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     login = {"access_key_id": aws.access_key_id, "secret_access_key": aws.secret_access_key}
     return S3Connector(bucket, aws.region, endpoint=aws.endpoint, **login)
 

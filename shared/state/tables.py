@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from types import new_class
-from typing import cast
+from typing import Any, cast
 
 from pynamodb.connection import Connection
 
@@ -43,10 +44,23 @@ def bound[M: Item](model: type[M], tables: Tables) -> type[M]:
     return placed
 
 
+class SharedConnection(Connection):
+    """A connection whose client is made once, whichever thread is first: making one costs as much as a hundred calls."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._making = Lock()
+
+    @property
+    def client(self) -> Any:
+        with self._making:
+            return super().client
+
+
 @lru_cache(maxsize=16)
 def _connection(tables: Tables) -> Connection:
     """One lazy botocore client per settings: a pure function of them, remembered."""
-    return Connection(
+    return SharedConnection(
         region=tables.region,
         host=tables.endpoint,
         connect_timeout_seconds=_CONNECT_SECONDS,

@@ -1,5 +1,7 @@
 """What DynamoDB may answer, and what becomes of it."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from botocore.exceptions import ClientError
 from pynamodb.exceptions import CancellationReason, PutError, TransactWriteError, UpdateError, VerboseClientError
@@ -7,6 +9,8 @@ from pynamodb.exceptions import CancellationReason, PutError, TransactWriteError
 from shared.domain.errors import StateUnavailable
 from shared.state.answers import ConditionLost, asked
 from shared.state.cache import Cache
+from shared.state.models import MODELS
+from shared.state.tables import Tables, bound
 
 
 def refused(code: str, *reasons: str, error=UpdateError):
@@ -85,6 +89,18 @@ def test_everything_else_is_unavailability_in_our_own_words(error):
     with pytest.raises(StateUnavailable) as caught:
         asked(Answers(error))
     assert "quotes item" not in str(caught.value)
+
+
+def test_all_models_and_threads_share_one_client_and_none_is_made_before_a_call(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    tables = Tables("shared", "us-east-1", "http://127.0.0.1:9")
+    connections = {bound(model, tables)._get_connection().connection for model in MODELS}
+    (connection,) = connections
+    assert connection._client is None
+    with ThreadPoolExecutor(8) as pool:
+        clients = set(pool.map(lambda _: connection.client, range(8)))
+    assert len(clients) == 1
 
 
 def test_the_cache_forgets_by_age_number_and_word():

@@ -237,7 +237,8 @@ def _differs(
         return world.clock.now() - row.updated_at > (BURIED if row.status == "failed" else AWAITED)
     if (source and source.tag) != row.source_tag:
         return True
-    there = target or (pair.target.head(pair.path) if row.target_tag else None)
+    unlisted = row.target_tag is not None or not pair.rule.target.in_order
+    there = target or (pair.target.head(pair.path) if unlisted else None)
     return (there and there.tag) != row.target_tag
 
 

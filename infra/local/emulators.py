@@ -18,6 +18,7 @@ from infra.local.processes import StartFailed, free_port, server
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / ".tools"
 AZURITE_CRC64 = Path(__file__).parent / "azurite" / "crc64.cjs"
+MINISTACK_LAUNCH = Path(__file__).parent / "ministack_launch.py"
 PORT_ATTEMPTS = 3
 
 # Azurite's fixed development account (public: Azure Storage emulator documentation), which every Azure tool knows.
@@ -79,7 +80,7 @@ def ministack(
             chosen = port or free_port()
             run = server(
                 "ministack",
-                [str(TOOLS / "ministack/bin/python"), "-P", "-m", "ministack"],
+                [str(TOOLS / "ministack/bin/python"), "-P", str(MINISTACK_LAUNCH)],
                 environment=environment | {"GATEWAY_PORT": str(chosen)},
                 folder=folder,
                 log=log,

@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from boto3.s3.transfer import TransferConfig
+
 from infra.local.contract import Contract
 from infra.local.home import StackError
 
 POLL_SECONDS = 0.25
 PATIENCE_SECONDS = 180.0  # without any news
 SAMPLE_MIB = 16
+WHOLE_BYTES = 256 * 1024 * 1024
 _BAR = 24
 
 
@@ -37,10 +40,9 @@ def drop(contract: Contract, file: Path) -> tuple[str, str | None]:
     if not file.is_file():
         raise StackError(f"There is no file {file}")
     s3, key = contract.account.client("s3"), contract.prefix + file.name
-    # With a whole-object checksum of its own, S3 can copy it by itself and prove the copy.
-    s3.upload_file(
-        str(file), contract.bucket, key, ExtraArgs={"ChecksumAlgorithm": "CRC64NVME", "ChecksumType": "FULL_OBJECT"}
-    )
+    # In one piece and with a checksum of the whole, S3 can copy it by itself and prove the copy.
+    whole = TransferConfig(multipart_threshold=WHOLE_BYTES)
+    s3.upload_file(str(file), contract.bucket, key, ExtraArgs={"ChecksumAlgorithm": "CRC64NVME"}, Config=whole)
     version = s3.head_object(Bucket=contract.bucket, Key=key).get("VersionId")
     return key, version if version != "null" else None
 
@@ -54,9 +56,9 @@ def follow(contract: Contract, key: str, version: str | None) -> None:
     screen = Screen(contract, key)
     news, since = None, time.monotonic()
     while True:
-        rows = _replicas(contract, key)
+        rows = {name: row for name, row in _replicas(contract, key).items() if not _is_older(row, version)}
         screen.show(rows)
-        if _settled(contract, rows, version):
+        if _settled(contract, rows):
             return
         if news != rows:
             news, since = rows, time.monotonic()
@@ -110,16 +112,18 @@ def describe(row: Mapping[str, Any] | None) -> str:
             return str(status)
 
 
-def _settled(contract: Contract, rows: Mapping[str, Any], version: str | None) -> bool:
+def _is_older(row: Mapping[str, Any], version: str | None) -> bool:
+    """Whether a row still speaks of the copy of an earlier version."""
+    return row["status"] == "replicated" and version is not None and row.get("sourceVersion") != version
+
+
+def _settled(contract: Contract, rows: Mapping[str, Any]) -> bool:
     failed = [name for name, row in rows.items() if row["status"] == "failed"]
     if failed:
         raise StackError(
             f"Not copied to {', '.join(failed)}. Mend the cause, then send it round again with `make redrive`."
         )
-    done = [
-        row["status"] == "replicated" and (version is None or row.get("sourceVersion") == version)
-        for row in rows.values()
-    ]
+    done = [row["status"] == "replicated" for row in rows.values()]
     return len(done) == len(contract.targets) and all(done)
 
 

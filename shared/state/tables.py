@@ -15,9 +15,9 @@ _READ_SECONDS = 5
 _RETRIES = 3  # after the first attempt, with botocore's jittered delays; then StateUnavailable
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tables:
-    """Where the state lives.
+    """Where the state lives. One object is one connection: what is bound to the same object shares its client.
 
     Attributes:
         prefix: a table's name is ``{prefix}-{name}``.
@@ -32,7 +32,7 @@ class Tables:
 def bound[M: Item](model: type[M], tables: Tables) -> type[M]:
     """The model, as a subclass that lives in these tables. Makes no call.
 
-    ``model.table`` is the table's short name. All models of equal settings share one connection, hence one client and pool.
+    ``model.table`` is the table's short name.
     """
     name = f"{tables.prefix}-{model.table}"
     meta = type("Meta", (), {"table_name": name, "region": tables.region, "host": tables.endpoint})
@@ -59,7 +59,7 @@ class SharedConnection(Connection):
 
 @lru_cache(maxsize=16)
 def _connection(tables: Tables) -> Connection:
-    """One lazy botocore client per settings: a pure function of them, remembered."""
+    """The connection of these settings, made when first asked for; its client, when it is first used."""
     return SharedConnection(
         region=tables.region,
         host=tables.endpoint,

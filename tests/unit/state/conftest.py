@@ -1,6 +1,5 @@
 """The state on two emulators that differ from each other: moto in this process, MiniStack over HTTP."""
 
-import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -10,26 +9,35 @@ from infra.local.emulators import ministack
 from shared.state.models import MODELS
 from shared.state.tables import Tables, bound
 
+# Making a client costs more than a test: each emulator's is made once, by keeping its Tables.
+MOTO = Tables("moto", "us-east-1")
 
-@pytest.fixture(scope="module")
-def ministack_endpoint() -> Iterator[str]:
+
+@pytest.fixture(scope="session")
+def ministack_server() -> Iterator[Tables]:
     with ministack() as server:
-        yield server.endpoint
+        yield Tables("ministack", server.region, server.endpoint)
 
 
-@pytest.fixture
-def moto_tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[Tables]:
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    with mock_aws():
-        yield created(Tables(f"t{uuid.uuid4().hex[:8]}", "us-east-1"))
 
 
 @pytest.fixture
-def ministack_tables(ministack_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Tables:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    return created(Tables(f"t{uuid.uuid4().hex[:8]}", "us-east-1", ministack_endpoint))
+def moto_tables() -> Iterator[Tables]:
+    with mock_aws():
+        create(MOTO)
+        yield MOTO
+
+
+@pytest.fixture
+def ministack_tables(ministack_server: Tables) -> Iterator[Tables]:
+    create(ministack_server)
+    yield ministack_server
+    for model in MODELS:
+        bound(model, ministack_server).delete_table()
 
 
 @pytest.fixture(params=["moto", "ministack"])
@@ -37,10 +45,9 @@ def tables(request: pytest.FixtureRequest) -> Tables:
     return request.getfixturevalue(f"{request.param}_tables")
 
 
-def created(tables: Tables) -> Tables:
+def create(tables: Tables) -> None:
     for model in MODELS:
         bound(model, tables).create_table(billing_mode="PAY_PER_REQUEST")
-    return tables
 
 
 class Calls(list[str]):
@@ -48,13 +55,18 @@ class Calls(list[str]):
 
     def __init__(self, tables: Tables) -> None:
         super().__init__()
-        client = bound(MODELS[0], tables)._get_connection().connection.client
-        client.meta.events.register("before-call.dynamodb", self._heard)
+        self.events = bound(MODELS[0], tables)._get_connection().connection.client.meta.events
+        self.events.register("before-call.dynamodb", self._heard)
+
+    def stop(self) -> None:
+        self.events.unregister("before-call.dynamodb", self._heard)
 
     def _heard(self, model, **_: object) -> None:
         self.append(model.name)
 
 
 @pytest.fixture
-def calls(tables: Tables) -> Calls:
-    return Calls(tables)
+def calls(tables: Tables) -> Iterator[Calls]:
+    heard = Calls(tables)
+    yield heard
+    heard.stop()

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from tests.model import mutants
-from tests.model.explorer import Broken, Explorer, Scenario
+from tests.model.explorer import Broken, Explorer
+from tests.model.replay import Scenario
 
 OVERWRITE = Scenario((b"X", b"Y"))
 AGAIN = Scenario((b"X", b"Y", b"X"))

@@ -10,7 +10,8 @@ from collections import Counter
 import pytest
 
 from tests.model import mutants
-from tests.model.simulator import KINDS, Simulation, Violated
+from tests.model.faults import KINDS
+from tests.model.simulator import Simulation, Violated
 
 SEEDS = 10_000 if os.environ.get("FARSHORE_LONG") else 250
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from shared.domain.errors import NotSupported
 from shared.domain.objects import Algorithm
 
 type TagStrength = Literal["unique", "content", "none"]
@@ -42,3 +43,8 @@ class Capabilities:
     name_max: int = 1024
     modified_precision_seconds: float = 1.0
     links: frozenset[str] = frozenset()
+
+    def require(self, operation: str) -> None:
+        """Raises NotSupported unless the store claims the operation: for whoever is about to ask it for one not all have."""
+        if operation not in self.operations:
+            raise NotSupported(operation, self.connector)

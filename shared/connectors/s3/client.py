@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from shared.connectors.s3.refusals import speaking
-from shared.connectors.s3.wire import Wire
+from shared.connectors.s3.wire import EXPIRED, Wire, renewed
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
@@ -70,7 +70,16 @@ def connect(access: Access, bucket: str) -> Connection:
         make = cast("Callable[..., S3Client]", session.create_client)
         client = make("s3", config=_config(access), **_place(access), **_keys(access))
         client.meta.events.register("before-call.s3", _stay)
-        return Connection(client, Wire(client, bucket, _rights(access) or session.get_credentials(), access.attempts))
+        rights = _rights(access) or session.get_credentials()
+        renewing: Callable[..., Any] = partial(_renewing, rights)
+        client.meta.events.register_first("needs-retry.s3", renewing)
+        return Connection(client, Wire(client, bucket, rights, access.attempts))
+
+
+def _renewing(rights: Any, response: Any = None, attempts: int = 1, **_: Any) -> float | None:
+    """Has botocore try again at once, with renewed credentials, what S3 refused because the old ones ended."""
+    code = response[1].get("Error", {}).get("Code") if response else None
+    return 0 if attempts == 1 and code == EXPIRED and renewed(rights, rights.get_frozen_credentials()) else None
 
 
 def _stay(params: dict[str, Any], **_: Any) -> None:
@@ -164,27 +173,27 @@ def _session(access: Access) -> "Session":
 
 
 def _assumed(access: Access) -> Any:
-    """A credential provider that assumes the role, and again before each session of it ends."""
-    from botocore.credentials import (
-        AssumeRoleCredentialFetcher,
-        CredentialProvider,
-        DeferredRefreshableCredentials,
-    )
+    """A credential provider that assumes the role, and again when its session ends."""
+    from botocore.credentials import AssumeRoleCredentialFetcher, CredentialProvider
+
+    from shared.connectors.s3.renewal import AssumedRole
 
     own = _own_session()
     arguments = {"RoleSessionName": "farshore"} | ({"ExternalId": access.external_id} if access.external_id else {})
     place: dict[str, Any] = {"region_name": access.region} if access.region else {}
-    fetcher = AssumeRoleCredentialFetcher(
-        client_creator=partial(own.create_client, **place),
-        source_credentials=_rights(access, assumed=False) or own.get_credentials(),
-        role_arn=access.role_arn or "",
-        extra_args=arguments,
-    )
 
-    class AssumedRole(CredentialProvider):
+    def fetcher() -> Any:
+        return AssumeRoleCredentialFetcher(
+            client_creator=partial(own.create_client, **place),
+            source_credentials=_rights(access, assumed=False) or own.get_credentials(),
+            role_arn=access.role_arn or "",
+            extra_args=arguments,
+        ).fetch_credentials
+
+    class Provider(CredentialProvider):
         METHOD = "assume-role"
 
-        def load(self) -> DeferredRefreshableCredentials:
-            return DeferredRefreshableCredentials(fetcher.fetch_credentials, self.METHOD)
+        def load(self) -> AssumedRole:
+            return AssumedRole(fetcher)
 
-    return AssumedRole()
+    return Provider()

@@ -81,6 +81,8 @@ def refused(status: int | None, code: str, after: str | None) -> Exception:
     """The tree's error for an answer of S3's own; ``NotFound`` for a HEAD's 404, which has no body to say more."""
     if status == 404 and not code:
         return NotFound()
+    if status == 400 and not code:
+        return CredentialsRefused("s3 answered 400 to a HEAD, as it does when a session has expired")
     return fault("s3", status, code, codes=_CODES, after=after)
 
 

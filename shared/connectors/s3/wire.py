@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 _AGAIN = frozenset({500, 502, 503, 504})
+EXPIRED = "ExpiredToken"
+"""S3's word for a session that ended. To a HEAD it answers 400 without a word."""
+
 _BACKOFF_SECONDS = 0.5
 _SOCKET = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
 _CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
@@ -90,10 +93,14 @@ class Wire:
         for attempt in range(1, self._attempts + 1):
             try:
                 with speaking():
-                    raw = self._send(operation, method, self.url(key, query), headers, body)
+                    rights = self._frozen()
+                    raw = self._send(operation, method, self.url(key, query), headers, body, rights)
                     if raw.status_code < 300:
                         return Answer(from_headers(raw.headers), raw.raw.read())
-                    refusal, again = _refusal(raw), raw.status_code in _AGAIN
+                    code = _code_of(raw)
+                    refusal = refused(raw.status_code, code, raw.headers.get("retry-after"))
+                    expired = attempt == 1 and (code == EXPIRED or (raw.status_code, method) == (400, "HEAD"))
+                    again = raw.status_code in _AGAIN or (expired and renewed(self._credentials, rights))
             except Exception as silence:
                 refusal, again = silence, not isinstance(silence, CredentialsRefused)
             if not again or attempt == self._attempts:
@@ -118,13 +125,13 @@ class Wire:
     def close(self) -> None:
         self._http.close()
 
-    def _send(self, operation: str, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Any:
+    def _send(self, operation: str, method: str, url: str, headers: Mapping[str, str], body: bytes, rights: Any) -> Any:
         from botocore.auth import S3SigV4Auth
         from botocore.awsrequest import AWSRequest
 
         request = AWSRequest(method, url, headers, body, stream_output=True)
         request.context.update(self._context)
-        S3SigV4Auth(self._frozen(), "s3", self._region).add_auth(request)
+        S3SigV4Auth(rights, "s3", self._region).add_auth(request)
         prepared = request.prepare()
         for _, answer in self._events.emit(f"before-send.s3.{operation}", request=prepared):
             if answer is not None:
@@ -156,9 +163,18 @@ def service_of(endpoint: str) -> str:
     return "s3:aws" if host.endswith(_AWS) else f"s3:{endpoint.rstrip('/')}"
 
 
-def _refusal(raw: Any) -> Exception:
+def renewed(credentials: Any, used: Any) -> bool:
+    """Renews credentials that S3 calls expired, if they are of a kind that can be; whether they were."""
+    renew = getattr(credentials, "renew", None)
+    if renew is None:
+        return False
+    renew(used)
+    return True
+
+
+def _code_of(raw: Any) -> str:
     found = _CODE.search(raw.raw.read())
-    return refused(raw.status_code, found.group(1).decode() if found else "", raw.headers.get("retry-after"))
+    return found.group(1).decode() if found else ""
 
 
 def _signing_region(name: str) -> str:

@@ -1,0 +1,126 @@
+"""The connectors under test and their servers, and the table of cases at the end."""
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.local.emulators import AZURITE_ACCOUNT, AZURITE_KEY, azurite, ministack
+from tests.conformance.cases import CASES
+from tests.conformance.rigs import AzureRig, Rig, S3Rig
+from tests.conformance.store import Store
+
+LONG = os.environ.get("FARSHORE_LONG") == "1"
+CANARY = "canary/Secret+of+the+S3+rig=40characters"
+CONNECTORS = ("s3", "azure_blob")
+
+
+@pytest.fixture(scope="session")
+def s3_rig() -> Iterator[Rig]:
+    with ministack(auth=True, secret_access_key=CANARY) as server:
+        rig = S3Rig(server.endpoint, server.access_key_id, server.secret_access_key, server.region)
+        yield rig
+        rig.close()
+
+
+@pytest.fixture(scope="session")
+def azure_blob_rig() -> Iterator[Rig]:
+    with azurite() as server:
+        rig = AzureRig(server.blob_endpoint, AZURITE_ACCOUNT, AZURITE_KEY)
+        yield rig
+        rig.close()
+
+
+@pytest.fixture(scope="session", params=CONNECTORS)
+def rig(request: pytest.FixtureRequest) -> Rig:
+    """The rig of each connector in turn; its server starts when the first test needs it."""
+    return request.getfixturevalue(f"{request.param}_rig")
+
+
+@pytest.fixture
+def store(rig: Rig) -> Iterator[Store]:
+    """A fresh root with a connector to it."""
+    root = rig.root()
+    store = Store(rig, root, rig.connect(root))
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def _store_of_n(rig: Rig) -> Iterator[Store]:
+    root = rig.root()
+    store = Store(rig, root, rig.connect(root))
+    for number in range(46):
+        store.put(f"n/{number:04}", b"x" * number)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def store_of_n(_store_of_n: Store) -> Store:
+    """A root that holds ``n/0000`` to ``n/0045``, each as long as its number; tests leave it as it was."""
+    return _store_of_n
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Lets nobody sleep for long: what every ``time.sleep`` asked for, in seconds. Retries are then quick, and countable."""
+    asked: list[float] = []
+    real = time.sleep
+
+    def nap(seconds: float) -> None:
+        asked.append(seconds)
+        real(min(seconds, 0.002))
+
+    monkeypatch.setattr(time, "sleep", nap)
+    return asked
+
+
+# ---- the table ---------------------------------------------------------------------------------------------------
+
+_OUTCOMES: dict[tuple[int, str], set[str]] = defaultdict(set)
+_REASONS: dict[tuple[int, str], str] = {}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "case(number): which of the 66 cases of a connector this test proves")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("long") and not LONG and Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason="long: run with FARSHORE_LONG=1"))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    outcome = yield
+    report = outcome.get_result()
+    numbers = [mark.args[0] for mark in item.iter_markers("case")]
+    name = next((name for name in CONNECTORS if name in item.name), "")
+    if not numbers or not (report.when == "call" or report.outcome != "passed"):
+        return
+    for number in numbers:
+        _OUTCOMES[number, name].add(report.outcome)
+        if report.skipped and isinstance(report.longrepr, tuple):
+            _REASONS[number, name] = str(report.longrepr[2]).removeprefix("Skipped: ")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if len({number for number, _ in _OUTCOMES}) < len(CASES) // 2:
+        return  # a few tests were picked: no table
+    names = [name for name in CONNECTORS if any(name == seen for _, seen in _OUTCOMES)]
+    terminalreporter.section("conformance: case by connector")
+    for number, promise in CASES.items():
+        cells = "  ".join(f"{_cell(number, name):10}" for name in names)
+        terminalreporter.write_line(f"{number:3}  {promise:62.62}  {cells}")
+    for (number, name), reason in sorted(_REASONS.items()):
+        terminalreporter.write_line(f"skipped in part: {number} {name}: {reason}")
+
+
+def _cell(number: int, name: str) -> str:
+    seen = _OUTCOMES[number, name]
+    return next((word for word in ("failed", "passed", "skipped") if word in seen), "-")

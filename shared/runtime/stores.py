@@ -32,7 +32,7 @@ def credentials_context(tenant_id: str, integration_id: str) -> SealContext:
 
 
 class Sealer:
-    """Seals an integration's credentials for ``OpenStores`` to open."""
+    """Seals an integration's credentials, and the settings they are for, for ``OpenStores`` to open."""
 
     def __init__(self, keys: Callable[[], Keys]) -> None:
         self._keys = keys
@@ -104,11 +104,12 @@ class OpenStores:
     def _login(self, integration: Integration) -> Mapping[str, Any]:
         """Settings and credentials as the connector's arguments, ``roleArn`` as ``role_arn``.
 
-        Complete or refused: a connector that is given no rights would use this function's own.
+        Where there is a seal, what is in it counts: the settings beside it are for people to read, and whoever can alter
+        them must not be able to send credentials elsewhere. Complete or refused: a connector that is given no rights would
+        use this function's own.
         """
-        told: dict[str, Any] = dict(integration.settings)
-        if integration.sealed is not None:
-            told |= self._unsealed(integration, integration.sealed)
+        sealed = integration.sealed
+        told = integration.settings if sealed is None else self._unsealed(integration, sealed)
         form = FORMS.get((integration.connector, integration.auth_type))
         if form is None or not form.needs <= {name for name, value in told.items() if value}:
             raise Misconfigured("the integration lacks what its way of signing in needs; connect it again")

@@ -56,7 +56,11 @@ FORMS: Mapping[tuple[str, AuthType], Form] = MappingProxyType(
 
 class Seals(Protocol):
     def credentials(self, tenant_id: TenantId, integration_id: IntegrationId, secret: Mapping[str, str]) -> bytes:
-        """The sealed form, bound to this integration. Raises StateUnavailable, Misconfigured."""
+        """The sealed form of credentials and the settings they are for, bound to this integration.
+
+        Raises:
+            StateUnavailable, Misconfigured
+        """
         ...
 
 
@@ -105,7 +109,9 @@ def add_integration(
     _bucket(integration.container)
     _fits(integration, credentials)
     _tenant(integration.tenant_id, world)
-    sealed = world.seals.credentials(integration.tenant_id, integration.id, credentials) if credentials else None
+    # With the settings: whoever can alter the record must not be able to have its credentials sent elsewhere.
+    secret = {**integration.settings, **credentials}
+    sealed = world.seals.credentials(integration.tenant_id, integration.id, secret) if credentials else None
     written = replace(integration, sealed=sealed)
     world.integrations.add(written)
     _audited("integration.add", integration.tenant_id, f"integration/{integration.id}", actor, world)

@@ -55,13 +55,16 @@ class Stage:
     prefix: str
     queues: dict[str, str] = field(default_factory=dict)
     buckets: dict[str, str] = field(default_factory=dict)
+    _clients: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def host(self) -> Container:
         return composition.container()
 
     def aws(self, service: str) -> Any:
-        return _client(service, self.emulator.endpoint)
+        if service not in self._clients:
+            self._clients[service] = _client(service, self.emulator.endpoint)
+        return self._clients[service]
 
     # ---- things --------------------------------------------------------------------------------------------------
     def tenant(self, name: str, bucket: str = "primary", prefix: str = "") -> TenantId:
@@ -78,11 +81,11 @@ class Stage:
         auth_type: AuthType,
         *,
         settings: Mapping[str, str],
-        secret: object,
+        secret: Mapping[str, object],
     ) -> Integration:
         """An integration with sealed credentials, and a rule that sends everything there."""
         context = credentials_context(tenant, name)
-        sealed = seal(secret if isinstance(secret, bytes) else json.dumps(secret).encode(), context, self.host.keys)
+        sealed = seal(json.dumps({**settings, **secret}).encode(), context, self.host.keys)
         made = Integration(
             id=IntegrationId(name),
             tenant_id=TenantId(tenant),
@@ -141,6 +144,11 @@ class Stage:
             if not answer.get("Messages"):
                 return found
             found += answer["Messages"]
+
+    def forget(self, *queues: str) -> None:
+        """Empties queues."""
+        for queue in queues:
+            self.aws("sqs").purge_queue(QueueUrl=self.queues[queue])
 
     def rows(self) -> Sequence[Mapping[str, Any]]:
         """Every item of every table, as stored."""

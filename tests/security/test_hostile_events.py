@@ -119,19 +119,26 @@ def _body(text: str, farshore: Stage) -> str:
     return text.replace("BUCKET", farshore.buckets["primary"])
 
 
-def test_each_hostile_event_is_refused_with_its_reason_and_the_nine_beside_it_succeed(
+def test_each_hostile_event_is_refused_with_its_reason_and_the_event_beside_it_succeeds(
     farshore: Stage, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for name, (expected, text) in REFUSED.items():
-        answer = farshore.plan(_body(text, farshore), *good(farshore, 9))
-        assert (len(answer["given"]), answer["back"]) == (10, set()), name
-        assert sorted(job["key"] for job in jobs(farshore)) == [f"acme/good-{n}" for n in range(9)], name
+        answer = farshore.plan(_body(text, farshore), *good(farshore, 1))
+        assert (len(answer["given"]), answer["back"]) == (2, set()), name
+        assert [job["key"] for job in jobs(farshore)] == ["acme/good-0"], name
         assert causes(farshore, "events-dlq") == [expected], name
-        farshore.aws("sqs").purge_queue(QueueUrl=farshore.queues["events-dlq"])
-        farshore.aws("sqs").purge_queue(QueueUrl=farshore.queues["jobs"])
+        farshore.forget("events-dlq", "jobs")
     told = capfd.readouterr().out
     assert CANARY not in told, "what was refused is not repeated in logs"
     assert told.count('"event refused"') == len(REFUSED)
+
+
+@pytest.mark.parametrize("poison", ["not JSON", "another's bucket", "64 KB of brackets"])
+def test_beside_a_poison_message_the_other_nine_of_ten_succeed(farshore: Stage, poison: str) -> None:
+    answer = farshore.plan(_body(REFUSED[poison][1], farshore), *good(farshore, 9))
+    assert (len(answer["given"]), answer["back"]) == (10, set())
+    assert sorted(job["key"] for job in jobs(farshore)) == [f"acme/good-{n}" for n in range(9)]
+    assert causes(farshore, "events-dlq") == [REFUSED[poison][0]]
 
 
 @pytest.mark.parametrize(
@@ -179,7 +186,7 @@ def test_keys_are_decoded_exactly_once_in_both_languages(farshore: Stage) -> Non
     ]
     farshore.plan(*(created(bucket, key) for key in plain))
     assert sorted(job["key"] for job in jobs(farshore)) == sorted(plain)
-    farshore.aws("sqs").purge_queue(QueueUrl=farshore.queues["jobs"])
+    farshore.forget("jobs")
     farshore.plan(*(notified(bucket, key) for key in encoded))
     assert sorted(job["key"] for job in jobs(farshore)) == sorted(plain)
 
@@ -271,7 +278,7 @@ def test_each_forged_job_is_buried_with_its_reason_and_the_job_beside_it_succeed
         answer = farshore.replicate()
         assert (len(answer["given"]), answer["back"]) == (2, set()), name
         assert causes(farshore, "jobs-dlq") == [expected], name
-        farshore.aws("sqs").purge_queue(QueueUrl=farshore.queues["jobs-dlq"])
+        farshore.forget("jobs-dlq")
     listing = farshore.aws("s3").list_objects_v2(Bucket=farshore.buckets["backup"])
     assert [found["Key"] for found in listing["Contents"]] == ["acme/x"], "nothing of zeta's moved"
     assert CANARY not in capfd.readouterr().out

@@ -340,6 +340,22 @@ def test_a_broken_seal_is_refused_without_a_word_of_what_was_in_it(
     assert trap.leaks() == []
 
 
+def test_who_can_write_to_the_table_cannot_have_a_credential_sent_elsewhere(
+    scene: Scene, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The endpoint beside the seal is altered; a SAS token sent there would be in full."""
+    with proxy(None) as elsewhere, listening(logging.DEBUG, capfd) as trap:
+        for target, name in (("azure-sas", "accountUrl"), ("s3-keys", "endpoint")):
+            scene.farshore.aws("dynamodb").update_item(
+                TableName=f"{scene.farshore.prefix}-integrations",
+                Key={"tenant": {"S": target}, "id": {"S": target}},
+                UpdateExpression="SET settings = :s",
+                ExpressionAttributeValues={":s": {"S": json.dumps({name: f"{elsewhere.url}/{AZURITE_ACCOUNT}"})}},
+            )
+            assert scene.run(trap, target) == "done"
+        assert elsewhere.requests == []
+
+
 def test_a_disabled_key_is_the_operators_matter_and_says_nothing(
     scene: Scene, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,8 @@ ledger.record(...)                        4  then the host acknowledges
 Whatever a worker learns of the source, it learns after it saw the target's tag. So a write that another worker overtook
 carries a stale tag and is refused, however late it lands; tests/model shows it for every interleaving. Absence has no tag: a
 write that expects it may land after a create and a delete. The re-check undoes that at once, and the sweep does if its
-worker died.
+worker no longer waited for the answer. The ledger is a memory: where a rule keeps replicas, a copy finished just after its
+source was deleted may be missing from its row until the sweep.
 """
 
 from dataclasses import dataclass, replace

@@ -60,6 +60,7 @@ class Explorer(Stage):
     def __init__(self, scenario: Scenario, *protocol, **changes) -> None:
         super().__init__(scenario, *protocol, **changes)
         self.report = Report()
+        self.ends: set[tuple[int, int]] = set()
 
     # ---- the graph ---------------------------------------------------------------------------------------------------
     def first(self) -> State:
@@ -184,6 +185,7 @@ class Explorer(Stage):
         last word.
         """
         self.report.quiet += 1
+        self.ends.add((state.target, state.row))
         writes = self.targets.things[state.target][2]
         self.report.most_writes = max(self.report.most_writes, writes)
         faults = sum(getattr(self.scenario, kind) - getattr(state, kind) for kind in ("crashes", "late", "duplicates"))

@@ -61,6 +61,24 @@ def test_tags_made_of_content_let_late_writes_by_and_one_sweep_heals_them():
     assert report.excused["healed by a sweep"] > 0
 
 
+class Unreduced(Explorer):
+    def _alone(self, state, call):
+        return False
+
+
+@pytest.mark.parametrize("scenario", [OVERWRITE, Scenario(DELETE.changes, late=0)], ids=["overwrite", "delete"])
+def test_leaving_out_orders_loses_no_end(scenario):
+    ends, states = [], []
+    for explorer in (Explorer(scenario), Unreduced(scenario)):
+        states.append(explorer.explore().states)
+        ends.append(
+            {(repr(explorer.targets.things[target]), repr(explorer.rows.things[row])) for target, row in explorer.ends}
+        )
+    assert ends[0] == ends[1]
+    assert len(ends[0]) >= 4
+    assert states[1] > states[0]
+
+
 @pytest.mark.long
 @pytest.mark.skipif(not os.environ.get("FARSHORE_LONG"), reason="minutes; run with FARSHORE_LONG=1")
 @pytest.mark.parametrize("scenario", LONG, ids=str)

@@ -288,6 +288,22 @@ def test_a_state_that_fails_stops_the_run_where_it_can_go_on(world, gate):
     assert len(world.queue.waiting) == len(KEYS)
 
 
+def test_a_ledger_that_fails_is_no_fault_of_the_rules_target(world, gate):
+    gate.broken["ledger.page"] = StateUnavailable()
+    with pytest.raises(StateUnavailable):
+        world.sweep()
+    assert world.metrics.total("Failed") == 0
+
+
+def test_a_late_write_is_found_where_the_target_lists_in_no_useful_order(world):
+    world.rule("backup", path="{relative}.bak", on_delete="delete")
+    settle(world)
+    world.plan(world.remove("in/b"))
+    world.drain()
+    world.stores.buckets["backup"].put("b.bak", b"in/b", stamp=Stamp("0" * 32, "v4", 4))
+    assert swept(world) == ["in/b"]
+
+
 def test_jobs_are_expected_before_they_are_queued_in_batches_of_ten(world, gate):
     for number in range(23):
         world.put(f"in/{number:02}")

@@ -72,6 +72,11 @@ CASES = {
 }
 
 
+also_model = pytest.mark.model
+"""Also holds for the reference model of ``tests/model``: what the proofs of replication lean on is true of real stores. The
+other cases are about HTTP, names, threads or memory, which the model does not have."""
+
+
 def case(number: int) -> pytest.MarkDecorator:
     """Marks a test as a proof of case ``number``."""
     if number not in CASES:

@@ -10,39 +10,61 @@ import pytest
 
 from infra.local.emulators import AZURITE_ACCOUNT, AZURITE_KEY, azurite, ministack
 from tests.conformance.cases import CASES
-from tests.conformance.rigs import AzureRig, Rig, S3Rig
+from tests.conformance.model_rig import ModelRig
+from tests.conformance.rigs import PART, AzureRig, Rig, S3Rig
 from tests.conformance.store import Store
+from tests.model import bucket
 
 LONG = os.environ.get("FARSHORE_LONG") == "1"
 CANARY = "canary/Secret+of+the+S3+rig=40characters"
 CONNECTORS = ("s3", "azure_blob")
+COLUMNS = (*CONNECTORS, "model")
 
 
 @pytest.fixture(scope="session")
-def s3_rig() -> Iterator[Rig]:
-    with ministack(auth=True, secret_access_key=CANARY) as server:
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    """Where servers keep their objects on a long run, whose largest would not fit into memory."""
+    return tmp_path_factory.mktemp("disk") if LONG else None
+
+
+@pytest.fixture(scope="session")
+def s3_rig(disk: Path | None) -> Iterator[Rig]:
+    with ministack(auth=True, secret_access_key=CANARY, state_dir=disk and disk / "s3") as server:
         rig = S3Rig(server.endpoint, server.access_key_id, server.secret_access_key, server.region)
         yield rig
         rig.close()
 
 
 @pytest.fixture(scope="session")
-def azure_blob_rig() -> Iterator[Rig]:
-    with azurite() as server:
+def azure_blob_rig(disk: Path | None) -> Iterator[Rig]:
+    with azurite(state_dir=disk and disk / "azure_blob") as server:
         rig = AzureRig(server.blob_endpoint, AZURITE_ACCOUNT, AZURITE_KEY)
         yield rig
         rig.close()
 
 
-@pytest.fixture(scope="session", params=CONNECTORS)
+@pytest.fixture(scope="session")
+def model_rig() -> Rig:
+    return ModelRig()
+
+
+@pytest.fixture(scope="session")
 def rig(request: pytest.FixtureRequest) -> Rig:
     """The rig of each connector in turn; its server starts when the first test needs it."""
     return request.getfixturevalue(f"{request.param}_rig")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "rig" in metafunc.fixturenames:
+        modelled = metafunc.definition.get_closest_marker("model")
+        names = (*CONNECTORS, "model") if modelled else CONNECTORS
+        metafunc.parametrize("rig", names, indirect=True, scope="session")
+
+
 @pytest.fixture
-def store(rig: Rig) -> Iterator[Store]:
+def store(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A fresh root with a connector to it."""
+    monkeypatch.setattr(bucket, "PART", PART)  # the model's own is of four bytes
     root = rig.root()
     store = Store(rig, root, rig.connect(root))
     yield store
@@ -86,6 +108,7 @@ _REASONS: dict[tuple[int, str], str] = {}
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "model: also holds for the reference model")
     config.addinivalue_line("markers", "case(number): which of the 66 cases of a connector this test proves")
 
 
@@ -100,7 +123,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     outcome = yield
     report = outcome.get_result()
     numbers = [mark.args[0] for mark in item.iter_markers("case")]
-    name = next((name for name in CONNECTORS if name in item.name), "")
+    name = next((name for name in COLUMNS if name in item.name), "")
     if not numbers or not (report.when == "call" or report.outcome != "passed"):
         return
     for number in numbers:
@@ -112,7 +135,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if len({number for number, _ in _OUTCOMES}) < len(CASES) // 2:
         return  # a few tests were picked: no table
-    names = [name for name in CONNECTORS if any(name == seen for _, seen in _OUTCOMES)]
+    names = [name for name in COLUMNS if any(name == seen for _, seen in _OUTCOMES)]
     terminalreporter.section("conformance: case by connector")
     for number, promise in CASES.items():
         cells = "  ".join(f"{_cell(number, name):10}" for name in names)

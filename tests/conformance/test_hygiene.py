@@ -20,7 +20,7 @@ from shared.domain.precondition import Absent
 from shared.domain.precondition import Any as Anyhow
 from shared.ports.stores import TargetStore
 from shared.runtime.logs import quiet_libraries
-from tests.conformance.cases import case
+from tests.conformance.cases import also_model, case
 from tests.conformance.contents import Bytes, pattern
 from tests.conformance.proxy import Proxy, Response, anything, reset_before
 from tests.conformance.rigs import PART
@@ -31,6 +31,7 @@ LARGE = 5 * PART + 1
 CONTENT = b"canary-of-the-content-7d41"
 
 
+@also_model
 @case(61)
 def test_two_roots_do_not_see_each_other(store: Store) -> None:
     other = store.sibling()

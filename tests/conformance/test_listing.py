@@ -7,7 +7,7 @@ import pytest
 from shared.domain.errors import ContainerMissing, InvalidName
 from shared.domain.precondition import Absent, Match
 from shared.domain.precondition import Any as Anyhow
-from tests.conformance.cases import case
+from tests.conformance.cases import also_model, case
 from tests.conformance.contents import Bytes, pattern
 from tests.conformance.rigs import PART
 from tests.conformance.store import Store, crc_of
@@ -15,6 +15,7 @@ from tests.conformance.store import Store, crc_of
 N = 46
 
 
+@also_model
 @case(44)
 def test_what_is_absent_has_no_head(store: Store) -> None:
     store.put("object/below", b"data")
@@ -59,6 +60,7 @@ def test_the_head_after_a_write_is_of_what_was_written(store: Store, size: int) 
         assert '"' not in head.tag.value
 
 
+@also_model
 @case(45)
 def test_equal_versions_mean_the_same_object(store: Store) -> None:
     store.put("object", b"one")
@@ -71,6 +73,7 @@ def test_equal_versions_mean_the_same_object(store: Store) -> None:
     assert first.version != second.version
 
 
+@also_model
 @case(46)
 @pytest.mark.parametrize("limit", [1, 11, 23, N - 1, N, N + 1, N + 1123])
 def test_pages_of_any_size_give_the_same_list(store_of_n: Store, limit: int) -> None:
@@ -97,6 +100,7 @@ def test_another_connector_continues_a_page(store_of_n: Store) -> None:
     assert [row.path for row in (*first.items, *rest.items)] == [f"n/{number:04}" for number in range(N)]
 
 
+@also_model
 @case(46)
 def test_a_line_of_the_list_tells_what_the_head_tells(store: Store) -> None:
     store.put("small", b"data")
@@ -107,12 +111,14 @@ def test_a_line_of_the_list_tells_what_the_head_tells(store: Store) -> None:
         assert (row.size, row.tag) == (head.size, head.tag)
 
 
+@also_model
 @case(46)
 def test_an_empty_root_lists_nothing(store: Store) -> None:
     page = store.connector.list()
     assert (list(page.items), page.after) == ([], None)
 
 
+@also_model
 @case(47)
 def test_a_prefix_ends_where_it_ends(store: Store) -> None:
     names = ["a", "a/", "a/b", "a/bc", "a/b/c", "aa", "ab", "A/b", "a b", "a+b", "a%2Fb", "b", "\u00e4/b"]
@@ -135,6 +141,7 @@ def test_a_prefix_may_end_within_what_a_store_refuses(store: Store) -> None:
         assert sorted(store.paths(prefix)) == sorted(name for name in names if name.startswith(prefix)), repr(prefix)
 
 
+@also_model
 @case(48)
 def test_what_is_deleted_is_listed_no_more(store: Store) -> None:
     for name in ("a", "b", "c"):
@@ -178,6 +185,7 @@ def test_a_list_during_writes_holds_each_lasting_object_once(store_of_n: Store) 
         thread.join(10)
 
 
+@also_model
 @case(50)
 def test_what_is_deleted_is_gone(store: Store) -> None:
     store.put("object", b"data")
@@ -187,6 +195,7 @@ def test_what_is_deleted_is_gone(store: Store) -> None:
     store.assert_still("object2", b"other")
 
 
+@also_model
 @case(51)
 def test_deleting_what_is_absent_succeeds(store: Store) -> None:
     store.connector.delete("object", precondition=Anyhow())
@@ -197,6 +206,7 @@ def test_deleting_what_is_absent_succeeds(store: Store) -> None:
     store.assert_nothing_at("object")
 
 
+@also_model
 @case(52)
 @pytest.mark.parametrize("size", [100, 3 * PART + 1])
 def test_what_was_deleted_can_be_created_again(store: Store, size: int) -> None:

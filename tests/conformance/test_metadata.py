@@ -8,7 +8,7 @@ from shared.domain.errors import UnsupportedAttribute
 from shared.domain.objects import Attributes
 from shared.domain.precondition import Any as Anyhow
 from shared.domain.stamp import Stamp, origin_of
-from tests.conformance.cases import case
+from tests.conformance.cases import also_model, case
 from tests.conformance.contents import Bytes, pattern
 from tests.conformance.rigs import PART
 from tests.conformance.store import Store, crc_of
@@ -52,6 +52,7 @@ def test_what_was_not_said_is_not_made_up(store: Store, size: int) -> None:
     assert found == Attributes(content_type=found.content_type)
 
 
+@also_model
 @case(39)
 def test_an_overwrite_keeps_nothing_of_before(store: Store) -> None:
     store.put("object", Bytes(b"1", attributes=Attributes("text/plain", cache_control="no-store", metadata={"a": "1"})))
@@ -105,6 +106,7 @@ def test_the_longest_stamp_comes_back(store: Store) -> None:
     assert head.stamp == stamp
 
 
+@also_model
 @case(40)
 def test_an_overwrite_without_a_stamp_has_none(store: Store) -> None:
     store.put("object", pattern(SMALL), stamp=STAMP)

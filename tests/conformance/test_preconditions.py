@@ -11,7 +11,7 @@ from shared.domain.precondition import Absent, Match, Precondition, as_seen
 from shared.domain.precondition import Any as Anyhow
 from shared.domain.retry import Now
 from shared.ports.stores import TargetStore
-from tests.conformance.cases import case
+from tests.conformance.cases import also_model, case
 from tests.conformance.contents import Bytes, pattern
 from tests.conformance.rigs import PART
 from tests.conformance.store import Store
@@ -27,6 +27,7 @@ def refused(store: Store, data: bytes, precondition: Precondition) -> None:
     assert failure.value.retry == Now()
 
 
+@also_model
 @case(19)
 @sizes
 def test_it_creates_where_nothing_is(store: Store, size: int) -> None:
@@ -34,6 +35,7 @@ def test_it_creates_where_nothing_is(store: Store, size: int) -> None:
     store.assert_still("object", pattern(size))
 
 
+@also_model
 @case(20)
 @sizes
 def test_it_never_creates_over_something(store: Store, size: int) -> None:
@@ -42,6 +44,7 @@ def test_it_never_creates_over_something(store: Store, size: int) -> None:
     store.assert_still("object", b"first")
 
 
+@also_model
 @case(20)
 def test_an_empty_object_is_something(store: Store) -> None:
     store.put("object", b"")
@@ -49,6 +52,7 @@ def test_an_empty_object_is_something(store: Store) -> None:
     store.assert_still("object", b"")
 
 
+@also_model
 @case(21)
 @sizes
 def test_it_updates_what_it_saw(store: Store, size: int) -> None:
@@ -59,6 +63,7 @@ def test_it_updates_what_it_saw(store: Store, size: int) -> None:
     store.assert_still("object", b"third")
 
 
+@also_model
 @case(22)
 @sizes
 def test_it_never_updates_what_it_did_not_see(store: Store, size: int) -> None:
@@ -69,6 +74,7 @@ def test_it_never_updates_what_it_did_not_see(store: Store, size: int) -> None:
     store.assert_still("object", b"second")
 
 
+@also_model
 @case(23)
 @sizes
 def test_it_never_updates_what_is_gone(store: Store, size: int) -> None:
@@ -79,6 +85,7 @@ def test_it_never_updates_what_is_gone(store: Store, size: int) -> None:
     store.assert_nothing_at("object")
 
 
+@also_model
 @case(24)
 def test_it_deletes_what_it_saw_only(store: Store) -> None:
     stale = store.put("object", b"first").tag
@@ -90,6 +97,7 @@ def test_it_deletes_what_it_saw_only(store: Store) -> None:
     store.assert_nothing_at("object")
 
 
+@also_model
 @case(24)
 def test_it_deletes_nothing_that_should_be_absent(store: Store) -> None:
     store.put("object", b"first")
@@ -171,6 +179,7 @@ def test_of_two_unconditional_uploads_the_last_to_complete_wins(store: Store) ->
     store.assert_still("object", pattern(LARGE, seed=2 if a is PreconditionFailed else 1))
 
 
+@also_model
 @case(27)
 @sizes
 def test_the_tag_of_the_same_bytes_is_as_strong_as_declared(store: Store, size: int) -> None:

@@ -7,7 +7,7 @@ from shared.domain.objects import Written
 from shared.domain.precondition import Absent, as_seen
 from shared.domain.retry import Later, Now
 from shared.ports.stores import TargetStore
-from tests.conformance.cases import case
+from tests.conformance.cases import also_model, case
 from tests.conformance.contents import Bytes, pattern
 from tests.conformance.proxy import answer, reset_after, reset_before, reset_in_last_byte, truncated, twice
 from tests.conformance.rigs import PART, SINGLE
@@ -94,6 +94,7 @@ def test_a_source_that_says_it_changed_leaves_nothing(store: Store, size: int, r
     fails(store, Bytes(pattern(size), ranged=ranged, before=before), SourceChanged)
 
 
+@also_model
 @case(14)
 def test_a_replaced_object_is_never_read_as_two(store: Store) -> None:
     old, new = pattern(LARGE, seed=1), pattern(LARGE, seed=2)
@@ -107,6 +108,7 @@ def test_a_replaced_object_is_never_read_as_two(store: Store) -> None:
     assert first == old[:PART]
 
 
+@also_model
 @case(14)
 def test_a_deleted_object_is_a_changed_one(store: Store) -> None:
     store.put("object", pattern(LARGE))
@@ -118,6 +120,7 @@ def test_a_deleted_object_is_a_changed_one(store: Store) -> None:
             opened.content.read(PART, PART)
 
 
+@also_model
 @case(14)
 def test_a_copy_of_a_replaced_object_leaves_nothing(store: Store) -> None:
     store.put("source", pattern(LARGE, seed=1))

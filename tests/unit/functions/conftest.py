@@ -1,0 +1,3 @@
+from tests.unit.functions.stand import stand
+
+__all__ = ["stand"]

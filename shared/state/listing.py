@@ -8,7 +8,6 @@ be continued.
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from pynamodb.expressions.condition import Condition
 from pynamodb.indexes import GlobalSecondaryIndex
@@ -105,16 +104,16 @@ def _read(query: ResultIterator[ReplicaItem], limit: int, start: Place) -> Known
     rows: list[Replica] = []
     torn: list[Replica] = []  # of the last key seen, which the next Query may tell more of
     edge = start.key
-    for found, reached in islice(_pages(query), _QUERIES):
+    for turn, (found, reached) in enumerate(_pages(query), start=1):
         torn += found
         if reached is None:
             return rows + _ordered(torn, start), None
         edge = reached
         rows += _ordered((row for row in torn if row.source_key != edge), start)
         torn = [row for row in torn if row.source_key == edge]
-        if len(rows) >= limit:
+        if edge > start.key and (len(rows) >= limit or turn >= _QUERIES):  # each page gets past the key it began at
             break
-    return rows, max(Place(edge), start)
+    return rows, Place(edge)
 
 
 def _pages(query: ResultIterator[ReplicaItem]) -> Iterator[tuple[list[Replica], str | None]]:

@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
 
 from shared.domain.errors import InvalidCursor, StateUnavailable
 from shared.domain.event import Job
@@ -19,6 +22,7 @@ from shared.state.models import ReplicaItem
 from shared.state.rules import DynamoRules
 from shared.state.tables import bound
 from tests.model.world import World
+from tests.unit.state.conftest import MOTO, create
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, 123456, UTC)
 LONG = "k" * 1024
@@ -200,7 +204,7 @@ def test_pages_ascend_by_key_then_target_and_neither_lose_nor_repeat(ledger, lim
 
 @pytest.mark.parametrize("limit", [1, 3, 100])
 def test_unsettled_rows_of_all_targets_are_merged_in_order(ledger, tables, limit):
-    rules(tables, "t1", "t2")
+    register(tables, "t1", "t2")
     for key in KEYS:
         ledger.expect([job(key, "t1"), job(key, "t2")], NOW)
     ledger.record(settled(job("a/1", "t2")))
@@ -225,6 +229,37 @@ def test_work_for_a_page_is_bounded_and_can_be_continued(ledger, monkeypatch):
     assert first.items == []
     assert first.after is not None
     assert walk(ledger, 10, status="deleted") == [("k39", "s3-backup")]
+
+
+KEY = st.text(alphabet="ab/ü日😀\x7f", min_size=1, max_size=4)
+ROWS = st.dictionaries(
+    st.tuples(KEY, st.sampled_from(["t1", "t2", "t3"])),
+    st.sampled_from(["pending", "copying", "failed", "replicated", "deleted"]),
+)
+
+
+@pytest.mark.parametrize("known", [(), ("t1", "t2", "t3")])
+@given(rows=ROWS, data=st.data())
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_list_is_walked_whole_in_order_and_once(known, rows, data):
+    with mock_aws(), pytest.MonkeyPatch.context() as patch:
+        for name, small in {"_SPARE": 0, "_FILTERED": 2, "_QUERIES": 2}.items():
+            patch.setattr(f"shared.state.listing.{name}", small)
+        create(MOTO)
+        register(MOTO, *known)
+        ledger = DynamoLedger(MOTO)
+        for (key, target), status in rows.items():
+            ledger.record(settled(job(key, target), status))
+        status = data.draw(st.sampled_from([None, "pending", "failed", "replicated"]))
+        target = data.draw(st.sampled_from([None, "t1"]))
+        prefix = data.draw(st.sampled_from(["", "a", "ü", "a/"]))
+        expected = sorted(
+            place
+            for place, found in rows.items()
+            if status in (None, found) and target in (None, place[1]) and place[0].startswith(prefix)
+        )
+        limit = data.draw(st.integers(1, 4))
+        assert walk(ledger, limit, status=status, target=target, key_prefix=prefix) == expected
 
 
 @pytest.mark.parametrize("after", ["", "{}", "[1, 2]", '["a"]', '["' + "x" * 1025 + '", "t"]', "nonsense"])
@@ -294,6 +329,6 @@ def test_a_row_of_an_older_release_is_migrated_when_read(moto_tables):
     assert (item.v, item.rule) == (2, "migrated-r1")
 
 
-def rules(tables, *names):
+def register(tables, *names):
     for name in names:
         DynamoRules(tables).add(Rule(f"r-{name}", "acme", Target(name, "i1"), NOW))

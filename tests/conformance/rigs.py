@@ -6,8 +6,9 @@ A new connector joins the suite with one more class here and its row in ``confte
 import itertools
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
@@ -52,6 +53,7 @@ class Rig(Protocol):
     def error(self, kind: str) -> Response: ...
     def wrong(self, secret: str, root: str) -> TargetStore: ...
     def strict(self, wire: Proxy) -> None: ...
+    def logins(self, root: str) -> Mapping[str, tuple[dict[str, str], tuple[str, ...]]]: ...
     def close(self) -> None: ...
 
     single: Matches
@@ -167,6 +169,11 @@ class S3Rig:
     def wrong(self, secret: str, root: str) -> TargetStore:
         return self.connect(root, secret_access_key=secret)
 
+    def logins(self, root: str) -> Mapping[str, tuple[dict[str, str], tuple[str, ...]]]:
+        """Other ways to log in, each with the secrets that it brings."""
+        token = "canary/Session+token=of-the-S3-rig"
+        return {"key": ({}, self.secrets), "token": ({"session_token": token}, (token, *self.secrets))}
+
     def strict(self, wire: Proxy) -> None:
         """Has ``wire`` refuse copies whose condition does not hold, as S3 does (S3 API reference, "CopyObject").
 
@@ -277,6 +284,19 @@ class AzureRig:
 
     def wrong(self, secret: str, root: str) -> TargetStore:
         return self.connect(root, account_key=secret)
+
+    def logins(self, root: str) -> Mapping[str, tuple[dict[str, str], tuple[str, ...]]]:
+        """Other ways to log in, each with the secrets that it brings."""
+        from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+
+        sas = generate_container_sas(
+            self.account,
+            root,
+            account_key=self.key,
+            permission=ContainerSasPermissions.from_string("racwdl"),
+            expiry=datetime.now(UTC) + timedelta(hours=1),
+        )
+        return {"key": ({}, self.secrets), "token": ({"sas_token": sas}, (sas, parse_qs(sas)["sig"][0]))}
 
     def strict(self, wire: Proxy) -> None:
         """It is already."""

@@ -128,16 +128,18 @@ def say_all(store: Store, connector: TargetStore, wire: Proxy) -> Iterator[str]:
 
 
 @case(62)
-def test_no_secret_is_ever_said(store: Store, everything_logged: io.StringIO, naps: list[float]) -> None:
+@pytest.mark.parametrize("login", ["key", "token"])
+def test_no_secret_is_ever_said(store: Store, login: str, everything_logged: io.StringIO, naps: list[float]) -> None:
     logging.getLogger("conformance").debug("the log is on")
     store.put("there", CONTENT)
     wire = store.wire()
-    said = list(say_all(store, store.through(wire), wire))
+    options, secrets = store.rig.logins(store.root)[login]
+    said = list(say_all(store, store.through(wire, **options), wire))
     assert len(said) > 60
     logged = everything_logged.getvalue()
     assert "the log is on" in logged
     everything = logged + "\n".join(said)
-    for secret in (*store.rig.secrets, CONTENT.decode()):
+    for secret in (*secrets, CONTENT.decode()):
         for spelling in spellings(secret):
             assert spelling not in everything
     with store.connector.open("there") as opened:

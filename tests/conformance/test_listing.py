@@ -105,7 +105,9 @@ def test_another_connector_continues_a_page(store_of_n: Store) -> None:
 def test_a_line_of_the_list_tells_what_the_head_tells(store: Store) -> None:
     store.put("small", b"data")
     store.put("large", pattern(3 * PART))
-    for row in store.rows():
+    rows = store.rows()
+    assert [row.path for row in rows] == ["large", "small"]
+    for row in rows:
         head = store.connector.head(row.path)
         assert head is not None
         assert (row.size, row.tag) == (head.size, head.tag)

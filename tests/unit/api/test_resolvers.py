@@ -1,0 +1,71 @@
+"""The same routes on another host's resolver."""
+
+import asyncio
+import json
+
+import pytest
+from aws_lambda_powertools.event_handler.http_resolver import HttpResolverLocal
+
+from shared.api.app import build
+from shared.api.cursor import CursorCodec
+from shared.api.services import Services
+from tests.unit.api.fakes import Api
+
+REPLICAS = "/api/v1/tenants/{}/replicas"
+REQUESTS = [
+    ("GET", "/api/v1/health", "", "anna"),
+    ("POST", "/api/v1/health", "", "anna"),
+    ("GET", "/api/v1/openapi.json", "", None),
+    ("GET", "/api/v1/docs", "", None),
+    ("GET", REPLICAS.format("acme"), "status=failed&keyPrefix=a%2Cb+c", "anna"),
+    ("GET", REPLICAS.format("acme"), "limit=0", "anna"),
+    ("GET", REPLICAS.format("acme"), "unknown=1", "anna"),
+    ("GET", REPLICAS.format("acme"), "", None),
+    ("GET", REPLICAS.format("beta"), "", "anna"),
+    ("GET", "/nowhere", "", None),
+]
+
+
+def over_asgi(app, method, path, query, token):
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
+    scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": headers}
+    asyncio.run(app(scope, receive, send))
+    start, body = sent
+    return start["status"], {name.decode(): value.decode() for name, value in start["headers"]}, body["body"].decode()
+
+
+@pytest.fixture(scope="module")
+def apis():
+    here, there = Api(), Api()
+    codec = CursorCodec(lambda: [b"k" * 32])
+    services = Services(there.tenants, there.ledger, there.verifier, codec, there.reported.append)
+    there.app = build(services, HttpResolverLocal(enable_validation=True, debug=False))
+    return here, there
+
+
+@pytest.mark.parametrize(("method", "path", "query", "token"), REQUESTS)
+def test_the_routes_answer_alike_on_either_resolver(apis, method, path, query, token):
+    here, there = apis
+    expected = here.get(path, token, query=query, method=method)
+    status, headers, body = over_asgi(there.app, method, path, query, token)
+    assert (status, headers) == (expected.status, {name.lower(): value for name, value in expected.headers.items()})
+    assert told(body) == told(expected.text)
+    assert here.ledger.asked == there.ledger.asked
+
+
+def told(body: str):
+    """A body without its request's id."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return body
+    document.pop("requestId", None)
+    return document

@@ -2,11 +2,20 @@
 
 import os
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from shared.domain.errors import FarshoreError, StateUnavailable, StoreUnavailable
+from shared.usecases.sweep import Swept
 from tests.model.bucket import Gate
 from tests.model.world import World
 
@@ -128,10 +137,17 @@ class Replication(RuleBasedStateMachine):
 
 TestReplication = Replication.TestCase
 TestReplication.settings = settings(
-    max_examples=2000 if LONG else 60,
+    max_examples=2000 if LONG else 150,
     stateful_step_count=50 if LONG else 30,
     deadline=None,
     derandomize=not LONG,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
+def test_the_machine_notices_a_world_that_nobody_sweeps(monkeypatch):
+    monkeypatch.setattr(World, "sweep", lambda self, limit=0: Swept(0, 0, True))
+    brief = settings(TestReplication.settings, phases=[Phase.generate], report_multiple_bugs=False)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(Replication, settings=brief)

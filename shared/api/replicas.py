@@ -1,6 +1,7 @@
 """``tenants/{tenant_id}/replicas``: where an object's copies are."""
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Depends
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
@@ -8,6 +9,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from shared.api.access import SIGNED_IN, Access, Owner
 from shared.api.answers import answers
+from shared.api.cursor import Scope
 from shared.api.schemas import ReplicaList, Status
 from shared.api.services import Services
 from shared.domain.errors import InvalidInput
@@ -22,6 +24,21 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many; a page
 Key = Annotated[str | None, Query(description="Exactly this key: all copies of one object.", max_length=_KEY_BYTES)]
 Prefix = Annotated[str, Query(alias="keyPrefix", description="Only keys that begin so.", max_length=_KEY_BYTES)]
 Cursor = Annotated[str | None, Query(description="``nextCursor`` of the page before.", max_length=4096)]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which of a tenant's replicas are asked for."""
+
+    tenant_id: TenantId
+    status: Status | None
+    target: TargetName | None
+    prefix: str
+
+    @property
+    def scope(self) -> Scope:
+        """What a cursor of this list is good for."""
+        return ("replicas", self.tenant_id, self.status or "", self.target or "", self.prefix)
 
 
 def router(services: Services, access: Access) -> APIGatewayHttpRouter:
@@ -47,32 +64,31 @@ def router(services: Services, access: Access) -> APIGatewayHttpRouter:
         cursor: Cursor = None,
         key: Key = None,
     ) -> ReplicaList:
-        if key is not None:
-            if key_prefix or cursor:
-                raise InvalidInput("key goes with neither keyPrefix nor cursor")
-            return ReplicaList.of(_copies(services, owner.tenant.id, key, status, target), None)
-        scope = ("replicas", owner.tenant.id, status or "", target or "", _fitting(key_prefix))
-        page = services.ledger.page(
-            owner.tenant.id,
-            status=status,
-            target=TargetName(target) if target else None,
-            key_prefix=key_prefix,
-            limit=limit,
-            after=services.cursors.open(scope, cursor) if cursor else None,
-        )
-        return ReplicaList.of(page, services.cursors.seal(scope, page.after) if page.after else None)
+        only = Filters(owner.tenant.id, status, TargetName(target) if target else None, _fitting(key_prefix))
+        if key is None:
+            return _page(services, only, limit, cursor)
+        if key_prefix or cursor:
+            raise InvalidInput("key goes with neither keyPrefix nor cursor")
+        return _copies(services, only, _fitting(key))
 
     return routes
 
 
-def _copies(services: Services, tenant_id: TenantId, key: str, *only: Any) -> ReplicaPage:
-    status, target = only
+def _page(services: Services, only: Filters, limit: int, cursor: str | None) -> ReplicaList:
+    after = services.cursors.open(only.scope, cursor) if cursor else None
+    page = services.ledger.page(
+        only.tenant_id, status=only.status, target=only.target, key_prefix=only.prefix, limit=limit, after=after
+    )
+    return ReplicaList.of(page, services.cursors.seal(only.scope, page.after) if page.after else None)
+
+
+def _copies(services: Services, only: Filters, key: str) -> ReplicaList:
     rows = [
         row
-        for row in services.ledger.copies(tenant_id, _fitting(key))
-        if status in (None, row.status) and target in (None, row.target)
+        for row in services.ledger.copies(only.tenant_id, key)
+        if only.status in (None, row.status) and only.target in (None, row.target)
     ]
-    return ReplicaPage(rows, None)
+    return ReplicaList.of(ReplicaPage(rows, None), None)
 
 
 def _fitting(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from shared.domain.objects import Attributes, Checksums
 
@@ -75,3 +75,23 @@ class Content(Protocol):
     def fetchable(self) -> Fetchable | None:
         """How another service could fetch it, if it could. Costs no request; makes a secret."""
         ...
+
+
+@runtime_checkable
+class Fills(Protocol):
+    """What a ranged content may offer besides: to read into memory that the caller keeps and uses again.
+
+    Parts of many megabytes that come and go leave holes in the process's heap; parts read into the same place leave it flat.
+    """
+
+    def read_into(self, offset: int, room: memoryview) -> None:
+        """Fills ``room`` with the bytes from ``offset``; otherwise as ``read``."""
+        ...
+
+
+def fill(content: Content, offset: int, room: memoryview) -> None:
+    """Reads into ``room`` by the content's own way, or by ``read`` if it has none."""
+    if isinstance(content, Fills):
+        content.read_into(offset, room)
+    else:
+        room[:] = content.read(offset, len(room))

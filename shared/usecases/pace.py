@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from shared.domain.errors import DeadlineExceeded, StateUnavailable
 from shared.domain.event import Job
 from shared.domain.objects import Attributes, Checksums
-from shared.ports.content import Content, Fetchable, Inside
+from shared.ports.content import Content, Fetchable, Inside, fill
 from shared.ports.state import Ledger
 from shared.ports.stores import Progress, silent
 from shared.ports.world import Clock, Deadline
@@ -57,6 +57,10 @@ class Punctual:
     def read(self, offset: int, length: int) -> bytes:
         check(self.deadline)
         return self.content.read(offset, length)
+
+    def read_into(self, offset: int, room: memoryview) -> None:
+        check(self.deadline)
+        fill(self.content, offset, room)
 
     def stream(self, chunk: int) -> Iterator[bytes]:
         for piece in self.content.stream(chunk):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import quote
 
 from shared.connectors.s3.answers import tag_from
@@ -46,17 +45,14 @@ class S3Content:
         return self.head.checksums
 
     def read(self, offset: int, length: int) -> bytes:
-        if not length:
-            return b""
-        whole = (offset, length) == (0, self.head.size)
-        span = {} if whole else {"Range": f"bytes={offset}-{offset + length - 1}"}
-        try:
-            data = self._get(span)
-        except PreconditionFailed:
-            raise SourceChanged from None
+        data = self._get(offset, length) if length else b""
         if len(data) != length:
             raise LengthMismatch
         return data
+
+    def read_into(self, offset: int, room: memoryview) -> None:
+        if len(room):
+            self._get(offset, len(room), room)
 
     def stream(self, chunk: int) -> Iterator[bytes]:
         return in_ranges(self.read, self.head.size, chunk)
@@ -71,9 +67,14 @@ class S3Content:
         query = f"versionId={quote(self.version_id, safe='')}"
         return Fetchable(self.wire.link(self.head.path, query, LINK_SECONDS), LINK_SECONDS)
 
-    def _get(self, span: dict[str, Any]) -> bytes:
-        pinned = {"IfMatch": f'"{self.head.tag.value}"', **span}
-        answer = self.wire.ask("GetObject", "GET", self.head.path, pinned)
+    def _get(self, offset: int, length: int, room: memoryview | None = None) -> bytes:
+        asked = {"IfMatch": f'"{self.head.tag.value}"'}
+        if (offset, length) != (0, self.head.size):
+            asked["Range"] = f"bytes={offset}-{offset + length - 1}"
+        try:
+            answer = self.wire.ask("GetObject", "GET", self.head.path, asked, room=room)
+        except PreconditionFailed:
+            raise SourceChanged from None
         if tag_from(answer.fields) != self.head.tag:
             raise StoreUnavailable("s3 answered with another object")
         return answer.body

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from shared.connectors.s3.headers import from_headers, to_headers
 from shared.connectors.s3.refusals import refused, speaking
-from shared.domain.errors import CredentialsRefused
+from shared.domain.errors import CredentialsRefused, LengthMismatch
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
@@ -28,6 +28,7 @@ EXPIRED = "ExpiredToken"
 """S3's word for a session that ended. To a HEAD it answers 400 without a word."""
 
 _BACKOFF_SECONDS = 0.5
+_PIECE = 1024 * 1024
 _SOCKET = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
 _CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
 _PLAIN_BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]\Z")
@@ -78,6 +79,7 @@ class Wire:
         *,
         query: str = "",
         body: bytes = b"",
+        room: memoryview | None = None,
     ) -> Answer:
         """Sends one request; its body again, if it has to.
 
@@ -85,8 +87,10 @@ class Wire:
             operation: S3's name of it (``HeadObject``), for who listens.
             parameters: what goes into headers, by botocore's names.
             query: encoded.
+            room: is filled with the answer's body, instead of a new place for it.
 
         Raises:
+            LengthMismatch: the answer's body is not of ``room``'s length.
             FarshoreError: what S3 refuses, or its silence.
         """
         headers = to_headers(parameters)
@@ -96,7 +100,7 @@ class Wire:
                     rights = self._frozen()
                     raw = self._send(operation, method, self.url(key, query), headers, body, rights)
                     if raw.status_code < 300:
-                        return Answer(from_headers(raw.headers), raw.raw.read())
+                        return Answer(from_headers(raw.headers), _body(raw.raw, room))
                     code = _code_of(raw)
                     refusal = refused(raw.status_code, code, raw.headers.get("retry-after"))
                     expired = attempt == 1 and (code == EXPIRED or (raw.status_code, method) == (400, "HEAD"))
@@ -161,6 +165,21 @@ def service_of(endpoint: str) -> str:
     """Names the service behind an endpoint: all of AWS copies within itself, any other endpoint knows only its own."""
     host = urlsplit(endpoint).hostname or ""
     return "s3:aws" if host.endswith(_AWS) else f"s3:{endpoint.rstrip('/')}"
+
+
+def _body(stream: Any, room: memoryview | None) -> bytes:
+    """What is left to read; nothing if it went into ``room``."""
+    if room is None:
+        return bytes(stream.read())
+    at = 0
+    while piece := stream.read(_PIECE):
+        if at + len(piece) > len(room):
+            raise LengthMismatch
+        room[at : at + len(piece)] = piece
+        at += len(piece)
+    if at < len(room):
+        raise LengthMismatch
+    return b""
 
 
 def renewed(credentials: Any, used: Any) -> bool:

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import cast
 
 from shared.connectors.transfer.content import evenly
 from shared.connectors.transfer.crc import combined, crc64, to_hex
 from shared.domain.capabilities import Capabilities
 from shared.domain.errors import InvalidInput, LengthMismatch
 from shared.domain.objects import Checksums
-from shared.ports.content import Content
+from shared.ports.content import Content, Fills, fill
 from shared.ports.stores import Progress, silent
 
 MIB = 1024 * 1024
@@ -35,7 +36,11 @@ class PartPlan:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One piece of a content, in memory. ``number`` counts from 1; ``crc`` is of ``data``."""
+    """One piece of a content, in memory. ``number`` counts from 1; ``crc`` is of ``data``.
+
+    ``data`` is valid until the upload of this part returns: it may be a view of a place that the next part takes. Whatever
+    sends or hashes bytes takes a view as well, which is why its type does not tell.
+    """
 
     number: int
     offset: int
@@ -145,20 +150,33 @@ class _Ranges:
         self._next = 0
 
     def whole(self) -> Part:
-        return self._read(0, self._size)
+        data = self._content.read(0, self._size) if self._size else b""
+        if len(data) != self._size:
+            raise LengthMismatch
+        return Part(1, 0, data, crc64(data))
 
-    def next(self) -> Part | None:
+    def take(self) -> Iterator[Part]:
+        """The parts left, for one worker: all in one place, each until the next is asked for."""
+        room = memoryview(bytearray(self._part)) if isinstance(self._content, Fills) else None
+        while (index := self._claim()) * self._part < self._size:
+            offset = index * self._part
+            data = self._read(offset, min(self._part, self._size - offset), room)
+            yield Part(index + 1, offset, data, crc64(data))
+            del data
+
+    def _claim(self) -> int:
         with self._lock:
             index, self._next = self._next, self._next + 1
-        offset = index * self._part
-        return self._read(index, min(self._part, self._size - offset)) if offset < self._size else None
+        return index
 
-    def _read(self, index: int, length: int) -> Part:
-        offset = index * self._part
-        data = self._content.read(offset, length) if length else b""
+    def _read(self, offset: int, length: int, room: memoryview | None) -> bytes:
+        if room is not None:
+            fill(self._content, offset, room[:length])
+            return cast("bytes", room[:length])
+        data = self._content.read(offset, length)
         if len(data) != length:
             raise LengthMismatch
-        return Part(index + 1, offset, data, crc64(data))
+        return data
 
 
 class _Pieces:
@@ -184,7 +202,13 @@ class _Pieces:
         self._check_end()
         return Part(1, 0, first, crc64(first))
 
-    def next(self) -> Part | None:
+    def take(self) -> Iterator[Part]:
+        """The parts left, for one of the workers that share this stream."""
+        while (part := self._next()) is not None:
+            yield part
+            del part  # before the next one is read: a worker holds one part, never two
+
+    def _next(self) -> Part | None:
         with self._lock:
             data = self._ahead.pop(0) if self._ahead else self._pull()
             if not data:
@@ -231,9 +255,11 @@ class _Work[R]:
 
     def _lane(self) -> None:
         try:
-            while self._failure is None and (part := self._cuts.next()) is not None:
+            for part in self._cuts.take():
                 self._one(part)
-                del part  # before the next one is read: a worker holds one part, never two
+                del part
+                if self._failure is not None:
+                    return
         except BaseException as failure:  # carried to the calling thread and raised there
             self._failure = self._failure or failure
 

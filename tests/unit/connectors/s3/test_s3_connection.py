@@ -12,6 +12,7 @@ from shared.connectors.transfer.content import BytesContent
 from shared.domain.errors import (
     ContainerMissing,
     CredentialsRefused,
+    LengthMismatch,
     PreconditionFailed,
     SourceChanged,
     StoreUnavailable,
@@ -26,10 +27,11 @@ class Raw:
     """What arrives from the wire."""
 
     def __init__(self, status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> None:
-        self.status_code, self.headers, self.raw, self.content = status, headers or {}, self, body
+        self.status_code, self.headers, self.raw, self.left = status, headers or {}, self, body
 
-    def read(self) -> bytes:
-        return self.content
+    def read(self, size: int = -1) -> bytes:
+        piece, self.left = (self.left, b"") if size < 0 else (self.left[:size], self.left[size:])
+        return piece
 
 
 def scripted(connector: S3Connector, monkeypatch: pytest.MonkeyPatch, *answers: object) -> list[object]:
@@ -220,3 +222,19 @@ def test_closing_twice_is_closing_once(lone):
     _ = lone.service
     lone.close()
     lone.close()
+
+
+@pytest.mark.parametrize("length", [3, 9])
+def test_a_read_fills_the_callers_memory_exactly(aws, one, length):
+    one.write("k", BytesContent(b"123456789"), precondition=Absent())
+    room = bytearray(b"-" * length)
+    with one.open("k") as opened:
+        opened.content.read_into(0, memoryview(room))
+    assert bytes(room) == b"123456789"[:length]
+
+
+@pytest.mark.parametrize("body", [b"12", b"1234"])
+def test_a_body_of_another_length_is_a_length_mismatch(lone, monkeypatch, body):
+    scripted(lone, monkeypatch, Raw(200, GOOD | {"content-length": "9"}), *[Raw(206, GOOD, body)] * 3)
+    with lone.open("k") as opened, pytest.raises(LengthMismatch):
+        opened.content.read_into(0, memoryview(bytearray(3)))

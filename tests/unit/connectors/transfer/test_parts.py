@@ -188,3 +188,30 @@ def test_pieces_are_evened_out(pieces, chunk):
     assert b"".join(even) == b"".join(pieces)
     assert all(len(piece) == chunk for piece in even[:-1])
     assert all(0 < len(piece) <= chunk for piece in even)
+
+
+class Filling(BytesContent):
+    """A content that reads into the caller's memory."""
+
+    def read_into(self, offset: int, room: memoryview) -> None:
+        room[:] = self.data[offset : offset + len(room)]
+
+
+@given(st.binary(min_size=11, max_size=95))
+def test_a_content_that_fills_the_callers_memory_arrives_whole(data):
+    parts: dict[int, bytes] = {}
+    sent = Feed(Filling(data), PLAN).send(lambda part: parts.__setitem__(part.number, bytes(part.data)))
+    assert b"".join(parts[number] for number in sorted(parts)) == data
+    assert (sent.size, sent.crc) == (len(data), crc64(data))
+
+
+def test_each_worker_uses_one_place_for_all_its_parts():
+    places: set[int] = set()
+
+    class Watched(Filling):
+        def read_into(self, offset: int, room: memoryview) -> None:
+            places.add(id(room.obj))
+            super().read_into(offset, room)
+
+    Feed(Watched(b"x" * 500), PLAN).send(lambda part: None)
+    assert 1 <= len(places) <= PLAN.workers

@@ -1,14 +1,16 @@
 """Cutting a content into parts and sending them, several at a time, in bounded memory."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import cast
 
 from shared.connectors.transfer.content import evenly
 from shared.connectors.transfer.crc import combined, crc64, to_hex
+from shared.connectors.transfer.rooms import Rooms
 from shared.domain.capabilities import Capabilities
 from shared.domain.errors import InvalidInput, LengthMismatch
 from shared.domain.objects import Checksums
@@ -24,6 +26,9 @@ LANES = 3
 
 MEMORY = LANES * PART
 """Bytes of parts that one write may hold at a time."""
+
+ROOMS = Rooms(LANES + 1, PART)
+"""What all writes of this process share, for contents that fill their reader's memory: 80 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,28 +160,29 @@ class _Ranges:
             raise LengthMismatch
         return Part(1, 0, data, crc64(data))
 
-    def take(self) -> Iterator[Part]:
-        """The parts left, for one worker: all in one place, each until the next is asked for."""
-        room = memoryview(bytearray(self._part)) if isinstance(self._content, Fills) else None
+    def take(self) -> Generator[Part]:
+        """The parts left, for one worker; each is valid until the next is asked for."""
         while (index := self._claim()) * self._part < self._size:
             offset = index * self._part
-            data = self._read(offset, min(self._part, self._size - offset), room)
-            yield Part(index + 1, offset, data, crc64(data))
-            del data
+            with self._read(offset, min(self._part, self._size - offset)) as data:
+                yield Part(index + 1, offset, data, crc64(data))
 
     def _claim(self) -> int:
         with self._lock:
             index, self._next = self._next, self._next + 1
         return index
 
-    def _read(self, offset: int, length: int, room: memoryview | None) -> bytes:
-        if room is not None:
-            fill(self._content, offset, room[:length])
-            return cast("bytes", room[:length])
+    @contextmanager
+    def _read(self, offset: int, length: int) -> Iterator[bytes]:
+        if isinstance(self._content, Fills):
+            with ROOMS.room(length) as room:
+                fill(self._content, offset, room)
+                yield cast("bytes", room)
+            return
         data = self._content.read(offset, length)
         if len(data) != length:
             raise LengthMismatch
-        return data
+        yield data
 
 
 class _Pieces:
@@ -202,7 +208,7 @@ class _Pieces:
         self._check_end()
         return Part(1, 0, first, crc64(first))
 
-    def take(self) -> Iterator[Part]:
+    def take(self) -> Generator[Part]:
         """The parts left, for one of the workers that share this stream."""
         while (part := self._next()) is not None:
             yield part
@@ -255,11 +261,12 @@ class _Work[R]:
 
     def _lane(self) -> None:
         try:
-            for part in self._cuts.take():
-                self._one(part)
-                del part
-                if self._failure is not None:
-                    return
+            with closing(self._cuts.take()) as parts:
+                for part in parts:
+                    self._one(part)
+                    del part
+                    if self._failure is not None:
+                        return
         except BaseException as failure:  # carried to the calling thread and raised there
             self._failure = self._failure or failure
 

@@ -3,7 +3,9 @@
 import io
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +15,7 @@ from shared.connectors.registry import AZURE_BLOB, S3
 from shared.connectors.transfer.content import BytesContent, StreamContent, evenly
 from shared.connectors.transfer.crc import crc64
 from shared.connectors.transfer.parts import MEMORY, MIB, PART, Feed, Part, PartPlan, plan_parts
+from shared.connectors.transfer.rooms import Rooms
 from shared.domain.errors import InvalidInput, LengthMismatch, NotSupported, SourceChanged
 
 PLAN = PartPlan(part_size=10, workers=3)
@@ -205,13 +208,37 @@ def test_a_content_that_fills_the_callers_memory_arrives_whole(data):
     assert (sent.size, sent.crc) == (len(data), crc64(data))
 
 
-def test_each_worker_uses_one_place_for_all_its_parts():
+def test_parts_of_all_writes_share_a_few_places():
     places: set[int] = set()
+    rooms = Rooms(2, 10)
 
     class Watched(Filling):
         def read_into(self, offset: int, room: memoryview) -> None:
             places.add(id(room.obj))
             super().read_into(offset, room)
 
-    Feed(Watched(b"x" * 500), PLAN).send(lambda part: None)
-    assert 1 <= len(places) <= PLAN.workers
+    with patch("shared.connectors.transfer.parts.ROOMS", rooms), ThreadPoolExecutor(4) as pool:
+        feeds = [Feed(Watched(bytes([n]) * 500), PLAN) for n in range(4)]
+        sent = list(pool.map(lambda feed: feed.send(lambda part: None), feeds))
+    assert [s.crc for s in sent] == [crc64(bytes([n]) * 500) for n in range(4)]
+    assert 1 <= len(places) <= 2
+
+
+def test_a_failed_upload_gives_its_place_back():
+    rooms = Rooms(1, 10)
+
+    def fail(part: Part) -> None:
+        raise SourceChanged
+
+    with patch("shared.connectors.transfer.parts.ROOMS", rooms):
+        with pytest.raises(SourceChanged):
+            Feed(Filling(b"x" * 50), PLAN).send(fail)
+        assert Feed(Filling(b"x" * 50), PLAN).send(lambda part: None).size == 50
+
+
+def test_a_part_larger_than_a_place_has_one_of_its_own():
+    rooms = Rooms(1, 10)
+    with rooms.room(30) as large:
+        assert len(large) == 30
+    with rooms.room(4) as small:
+        assert len(small) == 4

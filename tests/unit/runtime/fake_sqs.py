@@ -1,3 +1,4 @@
+# ruff: noqa: N803 # boto3 names its arguments so
 """SQS in memory, as far as Farshore uses it, with SQS's own words and limits. Messages hide until somebody moves the clock.
 
 It differs from SQS: receives are in order, nothing is delivered twice by itself, and time stands still but for ``now``.
@@ -25,7 +26,7 @@ class Stored:
 
 @dataclass
 class FakeSqs:
-    """Each queue is named by its URL. ``fail`` raises at the next call; ``leave_out`` lists bodies a batch will not take, once."""
+    """Each queue is named by its URL. ``fail``: raised by the next calls; ``leave_out``: bodies a batch refuses once."""
 
     now: float = 0.0
     queues: dict[str, list[Stored]] = field(default_factory=dict)

@@ -1,0 +1,117 @@
+"""What `sam build` makes is whole: each function answers its sample event from its package alone."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from infra.local.emulators import Azurite, Emulator, azurite, ministack
+from infra.local.processes import caller_environment
+from shared.runtime.queues import decode
+from tests.hosts.runtime_api import Outcome, invoke
+from tests.security.leaks_stage import Stage, container_of, stage
+
+ROOT = Path(__file__).resolve().parents[2]
+EVENTS = ROOT / "events"
+FUNCTIONS = ("PlanFunction", "ReplicateFunction", "SweepFunction", "ApiFunction")
+KEY = "acme/a+b c%2Bd ünïcode/日本.txt"
+LIMIT_MIB = 250  # unpacked (AWS Lambda quotas)
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packages as built for this computer, so that they can be run here."""
+    home = tmp_path_factory.mktemp("packages")
+    environment = caller_environment(
+        {
+            "ARCHITECTURE": "host",
+            "AWS_DEFAULT_REGION": "eu-west-1",
+            "SAM_CLI_TELEMETRY": "0",
+            "__SAM_CLI_APP_DIR": str(home / "sam"),
+        }
+    )
+    command = [str(ROOT / ".tools/sam/bin/sam"), "build", "--build-dir", str(home / "build")]
+    built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+    assert built.returncode == 0, built.stderr[-2000:]
+    return home / "build"
+
+
+@pytest.fixture(scope="module")
+def clouds() -> Iterator[tuple[Emulator, Azurite]]:
+    with ministack() as aws, azurite() as azure:
+        yield aws, azure
+
+
+@pytest.fixture
+def farshore(clouds: tuple[Emulator, Azurite], monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """Acme, with one backup in Azure, behind the settings that functions get."""
+    aws, azure = clouds
+    with stage(aws, monkeypatch, FARSHORE_CURSOR_SECRET_ID="cursor", FARSHORE_LOG_LEVEL="INFO") as made:
+        made.tenant("acme", prefix="acme/")
+        container = container_of(azure, f"{made.prefix}-backup")
+        secret = {"connectionString": azure.connection_string}
+        made.target("acme", "azure-backup", "azure_blob", container, "connection_string", settings={}, secret=secret)
+        yield made
+
+
+def ran(packages: Path, function: str, module: str, event: Mapping, folder: Path) -> Outcome:
+    environment = {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "FARSHORE_"))}
+    return invoke(packages / function, f"functions.aws.{module}.handler", event, environment, folder)
+
+
+def sample(name: str, **replaced: str) -> dict:
+    text = (EVENTS / name).read_text()
+    for old, new in replaced.items():
+        text = text.replace(old.replace("_", "-"), new)
+    return json.loads(text)
+
+
+def test_the_planner_plans_its_sample(packages, farshore, tmp_path):
+    event = sample("sqs-events.json", primary_example=farshore.buckets["primary"])
+    outcome = ran(packages, "PlanFunction", "plan", event, tmp_path)
+    assert outcome.error is None, outcome.log
+    assert outcome.answer == {"batchItemFailures": []}
+    jobs = [decode(message["Body"]) for message in farshore.messages("jobs")]
+    assert sorted(job.key for job in jobs) == sorted([KEY, KEY, KEY, "acme/old.txt"])
+    causes = {message["MessageAttributes"]["cause"]["StringValue"] for message in farshore.messages("events-dlq")}
+    assert causes == {"foreign_event", "malformed_event"}
+
+
+def test_the_worker_does_its_sample(packages, farshore, tmp_path):
+    farshore.put(KEY, b"hello")
+    event = sample("sqs-jobs.json")
+    body = json.loads(event["Records"][0]["body"]) | {"rule": "to-azure-backup"}
+    event["Records"][0]["body"] = json.dumps(body)
+    outcome = ran(packages, "ReplicateFunction", "replicate", event, tmp_path)
+    assert outcome.error is None, outcome.log
+    assert outcome.answer == {"batchItemFailures": []}
+    (row,) = farshore.host.ledger.copies("acme", KEY)
+    assert (row.status, row.size, row.failure) == ("replicated", 5, None), outcome.log
+
+
+def test_the_sweep_runs_at_its_time(packages, farshore, tmp_path):
+    farshore.put("acme/forgotten", b"hello")
+    outcome = ran(packages, "SweepFunction", "sweep", sample("schedule.json"), tmp_path)
+    assert outcome.error is None, outcome.log
+    assert [decode(message["Body"]).key for message in farshore.messages("jobs")] == ["acme/forgotten"]
+
+
+def test_the_api_answers_its_sample(packages, farshore, tmp_path):
+    outcome = ran(packages, "ApiFunction", "api", sample("api-v2.json"), tmp_path)
+    assert outcome.error is None, outcome.log
+    assert outcome.answer["statusCode"] == 200, outcome.log
+
+
+def test_each_package_fits_and_holds_what_it_needs_alone(packages):
+    for function in FUNCTIONS:
+        package = packages / function
+        size = sum(file.stat().st_size for file in package.rglob("*") if file.is_file()) / 2**20
+        assert size < LIMIT_MIB, function
+        assert not [name for name in ("tests", "infra", "events", "moto", "pytest") if (package / name).exists()], (
+            function
+        )
+        has_api = (package / "pydantic").exists() and (package / "jwt").exists()
+        assert has_api is (function == "ApiFunction"), function

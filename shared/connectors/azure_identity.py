@@ -26,6 +26,7 @@ AUDIENCE = "api://AzureADTokenExchange"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _DIRECTORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,127}\Z")
 _EARLY_SECONDS = 300.0
+_YOUNG_SECONDS = 10.0
 _TIMEOUT_SECONDS = 10.0
 _ASSERTION_SECONDS = 300
 _LONGEST_ANSWER = 64 * 1024
@@ -102,14 +103,21 @@ class WorkloadIdentity:
         self._assertion = assertion
         self._now = now
         self._tokens: dict[str, AccessToken] = {}
+        self._made: dict[str, float] = {}
         self._lock = threading.Lock()
         self._pool: urllib3.PoolManager | None = None
 
     def __repr__(self) -> str:
         return f"WorkloadIdentity(client_id={self._client_id!r})"
 
-    def get_token(self, *scopes: str, claims: str | None = None, **_: Any) -> AccessToken:
-        """A token for these scopes. ``claims``: a resource's demand for a new one, passed on and never answered from memory.
+    def get_token(self, *scopes: str, claims: str | None = None, tenant_id: str | None = None, **_: Any) -> AccessToken:
+        """A token for these scopes.
+
+        Args:
+            claims: a resource's demand for a new one, passed on and never answered from memory.
+            tenant_id: azure-core names it only when a resource answered 401 to the token it was shown. That token is then
+                replaced, unless it is so new that another thread just did so. Which directory we ask is never a resource's
+                to say.
 
         Raises:
             CredentialsRefused: Entra does not accept the statement, or the identity lacks the scope.
@@ -118,8 +126,10 @@ class WorkloadIdentity:
         scope = " ".join(scopes)
         with self._lock:
             known = self._tokens.get(scope)
-            if known is None or claims or known.expires_on - _EARLY_SECONDS <= self._now():
+            refused = tenant_id is not None and self._now() - self._made.get(scope, 0.0) > _YOUNG_SECONDS
+            if known is None or claims or refused or known.expires_on - _EARLY_SECONDS <= self._now():
                 known = self._tokens[scope] = self._exchange(scope, claims)
+                self._made[scope] = self._now()
             return known
 
     def close(self) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from infra.local.emulators import AZURITE_ACCOUNT, AZURITE_KEY, azurite, ministack
+from tests.conformance.azure_rig import AzureRig
 from tests.conformance.cases import CASES
 from tests.conformance.model_rig import ModelRig
-from tests.conformance.rigs import PART, AzureRig, Rig, S3Rig
+from tests.conformance.rigs import PART, Rig
+from tests.conformance.s3_rig import S3Rig
 from tests.conformance.store import Store
 from tests.model import bucket
 

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -19,26 +18,17 @@ from shared.domain.errors import (
     StoreUnavailable,
     Throttled,
 )
-from shared.domain.objects import Tag
-from shared.domain.precondition import Absent, Match
-from shared.domain.precondition import Any as Anyhow
 from shared.domain.retry import AfterUser, Later
-from shared.ports.stores import TargetStore
+from tests.conformance.calls import CALLS, LARGE, Call
 from tests.conformance.cases import case
-from tests.conformance.contents import Bytes, pattern
-from tests.conformance.proxy import Request, Response, anything, held
+from tests.conformance.contents import pattern
+from tests.conformance.faults import held
+from tests.conformance.proxy import Request, Response, anything
 from tests.conformance.rigs import PART
 from tests.conformance.store import Store
 
-LARGE = 3 * PART + 1
 LANES = 3
 """Requests of one write that may be on their way at a time, each tried three times."""
-
-
-def _read(connector: TargetStore) -> object:
-    with connector.open("there") as opened:
-        assert opened is not None
-        return opened.content.read(0, 4)
 
 
 def asks_the_store(request: Request) -> bool:
@@ -46,18 +36,6 @@ def asks_the_store(request: Request) -> bool:
     return b"Action=AssumeRole" not in request.body
 
 
-type Call = Callable[[TargetStore], object]
-
-CALLS: dict[str, Call] = {
-    "head": lambda connector: connector.head("there"),
-    "read": _read,
-    "create": lambda connector: connector.write("new", Bytes(b"data"), precondition=Absent()),
-    "replace": lambda connector: connector.write("there", Bytes(b"data"), precondition=Anyhow()),
-    "large": lambda connector: connector.write("new", Bytes(pattern(LARGE)), precondition=Absent()),
-    "delete": lambda connector: connector.delete("there", precondition=Anyhow()),
-    "delete seen": lambda connector: connector.delete("there", precondition=Match(Tag("0" * 32))),
-    "list": lambda connector: connector.list(),
-}
 every_call = pytest.mark.parametrize("call", list(CALLS.values()), ids=list(CALLS))
 writes = pytest.mark.parametrize("call", [CALLS["create"], CALLS["large"]], ids=["small", "large"])
 

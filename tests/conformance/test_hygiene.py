@@ -20,12 +20,13 @@ from shared.domain.precondition import Absent
 from shared.domain.precondition import Any as Anyhow
 from shared.ports.stores import TargetStore
 from shared.runtime.logs import quiet_libraries
+from tests.conformance.calls import CALLS
 from tests.conformance.cases import also_model, case
 from tests.conformance.contents import Bytes, pattern
-from tests.conformance.proxy import Proxy, Response, anything, reset_before
+from tests.conformance.faults import reset_before
+from tests.conformance.proxy import Proxy, Response, anything
 from tests.conformance.rigs import PART
 from tests.conformance.store import Store, eventually
-from tests.conformance.test_errors import CALLS
 
 LARGE = 5 * PART + 1
 CONTENT = b"canary-of-the-content-7d41"

@@ -9,7 +9,7 @@ from shared.domain.retry import Later, Now
 from shared.ports.stores import TargetStore
 from tests.conformance.cases import also_model, case
 from tests.conformance.contents import Bytes, pattern
-from tests.conformance.proxy import answer, reset_after, reset_before, reset_in_last_byte, truncated, twice
+from tests.conformance.faults import answer, reset_after, reset_before, reset_in_last_byte, truncated, twice
 from tests.conformance.rigs import PART, SINGLE
 from tests.conformance.store import Store, eventually
 

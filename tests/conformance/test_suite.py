@@ -8,18 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.cases import CASES
-from tests.conformance.proxy import (
-    Proxy,
-    answer,
-    anything,
-    held,
-    proxy,
-    reset_after,
-    reset_before,
-    reset_in_last_byte,
-    truncated,
-    twice,
-)
+from tests.conformance.faults import answer, held, reset_after, reset_before, reset_in_last_byte, truncated, twice
+from tests.conformance.proxy import Proxy, anything, proxy
 
 
 def test_every_case_has_a_test() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.runtime.backoff import Backoff
 from shared.runtime.letters import Letters
-from shared.runtime.logs import cause, logger
+from shared.runtime.logs import cause, logger, quiet_libraries
 from shared.runtime.metrics import EmfMetrics
 from shared.runtime.queues import SqsJobQueue
 from shared.runtime.settings import Settings, settings_from
@@ -35,6 +35,7 @@ class Container:
         self.settings = settings
         self.clock = SystemClock()
         self.randomness = SystemRandomness()
+        quiet_libraries()  # before anything can be asked of one, whether or not a line of ours is ever logged
 
     # ---- telling ----------------------------------------------------------------------------------------------------
     @cached_property
@@ -122,7 +123,7 @@ class Container:
     def stores(self) -> "OpenStores":
         from shared.runtime.stores import OpenStores
 
-        return OpenStores(lambda: self.keys)
+        return OpenStores(lambda: self.keys, sts=lambda: self._client("sts"))
 
     @cached_property
     def sqs(self) -> Any:

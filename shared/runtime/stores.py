@@ -16,6 +16,7 @@ from shared.domain.integration import Integration
 from shared.domain.tenant import Source
 from shared.ports.stores import SourceStore, TargetStore
 from shared.ports.world import Keys
+from shared.runtime.answers import speaking
 from shared.usecases.provision import FORMS
 
 _CONNECTORS_MAX = 32
@@ -49,8 +50,12 @@ class OpenStores:
     ``tidy``, which the host calls when no work is under way.
     """
 
-    def __init__(self, keys: Callable[[], Keys], *, limit: int = _CONNECTORS_MAX) -> None:
+    def __init__(
+        self, keys: Callable[[], Keys], *, sts: Callable[[], Any] | None = None, limit: int = _CONNECTORS_MAX
+    ) -> None:
+        """``keys`` and ``sts`` (boto3's client, for integrations without a secret) are asked for when first needed."""
         self._keys = keys
+        self._sts = sts
         self._limit = limit
         self._open: OrderedDict[Key, TargetStore] = OrderedDict()
         self._retired: list[TargetStore] = []
@@ -113,7 +118,23 @@ class OpenStores:
         form = FORMS.get((integration.connector, integration.auth_type))
         if form is None or not form.needs <= {name for name, value in told.items() if value}:
             raise Misconfigured("the integration lacks what its way of signing in needs; connect it again")
-        return {_CAPITAL.sub(r"_\1", name).lower(): value for name, value in told.items()}
+        login = {_CAPITAL.sub(r"_\1", name).lower(): value for name, value in told.items()}
+        return self._federated(login) if integration.auth_type == "workload_identity" else login
+
+    def _federated(self, login: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A sign-in without a secret: a credential in place of the names it is made from."""
+        from shared.connectors.azure_identity import WorkloadIdentity, aws_assertion
+
+        if self._sts is None:
+            raise Misconfigured("this host cannot prove who it is to another cloud")
+        signed, named = aws_assertion(self._sts()), dict(login)
+        directory, client = named.pop("directory_id"), named.pop("client_id")
+
+        def assertion() -> str:
+            with speaking("the token service"):
+                return signed()
+
+        return {**named, "credential": WorkloadIdentity(tenant_id=directory, client_id=client, assertion=assertion)}
 
     def _unsealed(self, integration: Integration, sealed: bytes) -> Mapping[str, Any]:
         context = credentials_context(integration.tenant_id, integration.id)

@@ -23,6 +23,9 @@ PUBLIC_CLOUD = "https://login.microsoftonline.com"
 AUDIENCE = "api://AzureADTokenExchange"
 """What Entra expects as the assertion's one audience."""
 
+SCOPE = "https://storage.azure.com/.default"
+"""The only thing tokens are asked for. azure-core lets an endpoint's challenge name another resource; ours may not."""
+
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _DIRECTORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,127}\Z")
 _EARLY_SECONDS = 300.0
@@ -120,10 +123,13 @@ class WorkloadIdentity:
                 to say.
 
         Raises:
-            CredentialsRefused: Entra does not accept the statement, or the identity lacks the scope.
+            CredentialsRefused: Entra does not accept the statement, or the identity lacks the scope, or another one than
+                ``SCOPE`` was asked for.
             Throttled, StoreUnavailable: it did not answer, or not now.
         """
         scope = " ".join(scopes)
+        if scope != SCOPE:
+            raise CredentialsRefused("the endpoint asks for a token that is not for Azure Storage")
         with self._lock:
             known = self._tokens.get(scope)
             refused = tenant_id is not None and self._now() - self._made.get(scope, 0.0) > _YOUNG_SECONDS

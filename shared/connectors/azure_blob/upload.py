@@ -13,8 +13,9 @@ from shared.connectors.registry import AZURE_BLOB
 from shared.connectors.transfer.crc import from_azure, to_azure
 from shared.connectors.transfer.parts import LANES, PART, Feed, Part, plan_parts
 from shared.connectors.transfer.proof import Reported, prove, prove_whole
-from shared.domain.errors import ChecksumMismatch, IntegrityUnproven, StoreError
+from shared.domain.errors import ChecksumMismatch, IntegrityUnproven, PreconditionFailed, StoreError
 from shared.domain.objects import Tag, Written
+from shared.domain.precondition import Absent
 from shared.ports.content import Content
 from shared.ports.stores import Progress
 
@@ -41,22 +42,35 @@ class Uploads:
         feed = Feed(content, plan_parts(content.size, AZURE_BLOB, part=self._part_size, memory=LANES * self._part_size))
         order.dressing()  # refuses what Azure cannot keep before any byte moves
         part = feed.whole()
-        return (
-            self._put(part, content, order, progress)
-            if part is not None
-            else self._blocks(feed, content, order, progress)
-        )
-
-    def _put(self, part: Part, content: Content, order: Order, progress: Progress) -> Written:
+        if part is None:
+            return self._blocks(feed, content, order, progress)
         prove_whole(content.checksums, part.checksums)
+        try:
+            tag = self._put(part, order)
+        except PreconditionFailed:
+            if not isinstance(order.precondition, Absent):
+                raise
+            tag = self._beside_leavings(part, order)
+        progress(part.size)
+        return Written(tag, part.size, part.checksums, "streamed")
+
+    def _put(self, part: Part, order: Order) -> Tag:
         dressing = order.dressing()
 
         def send(checksum: Mapping[str, str]) -> Mapping[str, Any]:
             return order.blob.upload_blob(part.data, overwrite=True, headers=dict(checksum), **dressing)
 
         answer = self._proven(part, send, order.blob, repeatable=False)
-        progress(part.size)
-        return Written(Tag(str(answer["etag"]).strip('"')), part.size, part.checksums, "streamed")
+        return Tag(str(answer["etag"]).strip('"'))
+
+    def _beside_leavings(self, part: Part, order: Order) -> Tag:
+        """A small content as one block and its commit, which says again whether a blob is there.
+
+        Blocks that a killed worker left uncommitted can make an endpoint answer Put Blob as if a blob existed (Azurite does).
+        A commit discards them and sees only what is really there.
+        """
+        self._stage(part, order)
+        return order.commit(range(1, 2))
 
     def _blocks(self, feed: Feed, content: Content, order: Order, progress: Progress) -> Written:
         sent = feed.send(lambda part: self._stage(part, order), progress)

@@ -102,6 +102,13 @@ def test_the_statement_is_exchanged_for_a_token(entra: Entra, identity: Workload
     }
 
 
+def test_an_endpoint_cannot_ask_for_another_resources_token(entra: Entra, identity: WorkloadIdentity) -> None:
+    with pytest.raises(CredentialsRefused):
+        identity.get_token("https://graph.microsoft.com/.default")
+
+    assert entra.asked == []
+
+
 def test_a_token_is_kept_until_shortly_before_its_end(entra: Entra, identity: WorkloadIdentity, clock: Clock) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert len({pool.submit(identity.get_token, SCOPE).result().token for _ in range(20)}) == 1

@@ -115,6 +115,18 @@ def test_bytes_arrive_proven(store: AzureBlobConnector, container: ContainerClie
         assert opened.head.tag == written.tag
 
 
+def test_what_a_killed_worker_left_behind_is_no_blob(store: AzureBlobConnector, container: ContainerClient) -> None:
+    container.get_blob_client("k").stage_block("0" * 23, b"never committed")
+
+    written = store.write("k", BytesContent(b"small"), precondition=Absent())
+
+    assert container.download_blob("k").readall() == b"small"
+    assert store.write("k", BytesContent(b"next"), precondition=Match(written.tag)).size == 4
+    with pytest.raises(PreconditionFailed):
+        store.write("k", BytesContent(b"late"), precondition=Absent())
+    assert container.download_blob("k").readall() == b"next"
+
+
 def test_attributes_and_stamp_survive(store: AzureBlobConnector) -> None:
     users = {"my-key": "vä", "farshore_stamp": "the user's own", "1st": " edges ", "e": "", "a_2d": "=?utf-8?b?eA==?="}
     said = Attributes("text/plain", "gzip", "de", 'attachment; filename="x"', "no-cache", users)
@@ -305,7 +317,7 @@ def test_a_sas_token_is_enough_and_is_never_logged(
                 limited.write("k", BytesContent(b"x"), precondition=Absent())
             limited.delete("k", precondition=Any())
         assert limited.service == store.service
-        assert limited.abort_uploads(older_than=datetime.now(UTC)) == 0
+        assert limited.abort_uploads("k", older_than=datetime.now(UTC)) == 0
     assert caplog.text
     assert signature not in caplog.text
     assert quote(signature, safe="") not in caplog.text

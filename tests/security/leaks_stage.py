@@ -7,6 +7,7 @@ the real queues; the Lambda service is played here: it hands them to the handler
 import contextlib
 import itertools
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from shared.domain.integration import AuthType, Integration
 from shared.domain.rule import Rule, Target
 from shared.domain.tenant import Source, Tenant
 from shared.runtime.container import Container
+from shared.runtime.logs import LOUD
 from shared.runtime.stores import credentials_context
 from shared.state.models import MODELS
 from shared.state.tables import bound
@@ -104,7 +106,7 @@ class Stage:
         return made
 
     def put(self, key: str, body: bytes) -> None:
-        self.aws("s3").put_object(Bucket=self.buckets["primary"], Key=key, Body=body)
+        self.aws("s3").put_object(Bucket=self.buckets["primary"], Key=key, Body=body, ChecksumAlgorithm="CRC64NVME")
 
     # ---- the Lambda service ----------------------------------------------------------------------------------------
     def plan(self, *bodies: str) -> Mapping[str, Any]:
@@ -189,6 +191,8 @@ def stage(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, **environment: st
     for name in ("primary", "backup"):
         made.buckets[name] = f"{prefix}-{name}"
         made.aws("s3").create_bucket(Bucket=made.buckets[name])
+    versioned = {"Status": "Enabled"}  # as template.yaml makes it; without versions no signed URL is made
+    made.aws("s3").put_bucket_versioning(Bucket=made.buckets["primary"], VersioningConfiguration=versioned)
     variables = {
         "AWS_ENDPOINT_URL": emulator.endpoint,
         "AWS_REGION": "us-east-1",
@@ -209,12 +213,24 @@ def stage(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, **environment: st
         monkeypatch.setenv(name, value)
     composition.container.cache_clear()
     try:
-        for model in MODELS:
-            bound(model, made.host.tables).create_table(billing_mode="PAY_PER_REQUEST")
-        yield made
-        made.host.stores.close()
+        with _levels_kept():
+            for model in MODELS:
+                bound(model, made.host.tables).create_table(billing_mode="PAY_PER_REQUEST")
+            yield made
+            made.host.stores.close()
     finally:
         composition.container.cache_clear()
+
+
+@contextlib.contextmanager
+def _levels_kept() -> Iterator[None]:
+    """The container pins libraries' loggers for the life of the process; other tests shall not notice."""
+    before = {name: logging.getLogger(name).level for name in (*LOUD, *logging.Logger.manager.loggerDict)}
+    try:
+        yield
+    finally:
+        for name in (*LOUD, *logging.Logger.manager.loggerDict):
+            logging.getLogger(name).setLevel(before.get(name, logging.NOTSET))
 
 
 def container_of(azurite: Azurite, name: str) -> str:

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import logging
+import sys
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -59,6 +60,11 @@ class Trap:
             if isinstance(thing, BaseException):
                 self.said.append((where, "".join(traceback.format_exception(thing))))
 
+    @property
+    def output(self) -> str:
+        """Standard output, once the trap is closed."""
+        return "".join(text for where, text in self.said if where == "standard output")
+
     def leaks(self) -> list[str]:
         """Which secret was heard where; never the secret itself."""
         found = set()
@@ -80,6 +86,14 @@ class _Ear(logging.Handler):
         self._trap.said.append((f"log record of {record.name}", repr(record.__dict__)))
 
 
+def _speak_here() -> None:
+    """Loggers live as long as the process: lets those of an earlier test speak to this one's standard output."""
+    loggers = [known for known in logging.Logger.manager.loggerDict.values() if isinstance(known, logging.Logger)]
+    for handler in [handler for logger in loggers for handler in logger.handlers]:
+        if type(handler) is logging.StreamHandler:
+            handler.stream = sys.stdout
+
+
 @contextlib.contextmanager
 def listening(level: int, capfd: pytest.CaptureFixture[str]) -> Iterator[Trap]:
     """A trap on every logger there is, with the root at ``level``, and on the process's standard output and error."""
@@ -90,6 +104,7 @@ def listening(level: int, capfd: pytest.CaptureFixture[str]) -> Iterator[Trap]:
         for known in logging.Logger.manager.loggerDict.values()
         if isinstance(known, logging.Logger) and not known.propagate
     ]
+    _speak_here()
     capfd.readouterr()
     root.setLevel(level)
     for logger in (root, *apart):

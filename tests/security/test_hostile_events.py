@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from infra.local.emulators import Emulator, ministack
 from tests.security.leaks_stage import ATTEMPTS, Stage, created, notified, stage
+from tests.security.leaks_trap import listening
 
 CANARY = "hostile-canary-0b5e"
 
@@ -122,15 +124,16 @@ def _body(text: str, farshore: Stage) -> str:
 def test_each_hostile_event_is_refused_with_its_reason_and_the_event_beside_it_succeeds(
     farshore: Stage, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for name, (expected, text) in REFUSED.items():
-        answer = farshore.plan(_body(text, farshore), *good(farshore, 1))
-        assert (len(answer["given"]), answer["back"]) == (2, set()), name
-        assert [job["key"] for job in jobs(farshore)] == ["acme/good-0"], name
-        assert causes(farshore, "events-dlq") == [expected], name
-        farshore.forget("events-dlq", "jobs")
-    told = capfd.readouterr().out
-    assert CANARY not in told, "what was refused is not repeated in logs"
-    assert told.count('"event refused"') == len(REFUSED)
+    with listening(logging.INFO, capfd) as trap:
+        for name, (expected, text) in REFUSED.items():
+            answer = farshore.plan(_body(text, farshore), *good(farshore, 1))
+            assert (len(answer["given"]), answer["back"]) == (2, set()), name
+            assert [job["key"] for job in jobs(farshore)] == ["acme/good-0"], name
+            assert causes(farshore, "events-dlq") == [expected], name
+            farshore.forget("events-dlq", "jobs")
+    trap.secrets = {"what was refused": CANARY}
+    assert trap.leaks() == []
+    assert trap.output.count('"event refused"') == len(REFUSED)
 
 
 @pytest.mark.parametrize("poison", ["not JSON", "another's bucket", "64 KB of brackets"])
@@ -272,16 +275,18 @@ def test_each_forged_job_is_buried_with_its_reason_and_the_job_beside_it_succeed
 ) -> None:
     for tenant in ("acme", "zeta"):
         farshore.put(f"{tenant}/x", f"{tenant} bytes".encode())
-    for name, (expected, text) in FORGED.items():
-        for body in (text, _job()):
-            farshore.aws("sqs").send_message(QueueUrl=farshore.queues["jobs"], MessageBody=body)
-        answer = farshore.replicate()
-        assert (len(answer["given"]), answer["back"]) == (2, set()), name
-        assert causes(farshore, "jobs-dlq") == [expected], name
-        farshore.forget("jobs-dlq")
+    with listening(logging.INFO, capfd) as trap:
+        for name, (expected, text) in FORGED.items():
+            for body in (text, _job()):
+                farshore.aws("sqs").send_message(QueueUrl=farshore.queues["jobs"], MessageBody=body)
+            answer = farshore.replicate()
+            assert (len(answer["given"]), answer["back"]) == (2, set()), name
+            assert causes(farshore, "jobs-dlq") == [expected], name
+            farshore.forget("jobs-dlq")
     listing = farshore.aws("s3").list_objects_v2(Bucket=farshore.buckets["backup"])
     assert [found["Key"] for found in listing["Contents"]] == ["acme/x"], "nothing of zeta's moved"
-    assert CANARY not in capfd.readouterr().out
+    trap.secrets = {"what was refused": CANARY}
+    assert trap.leaks() == []
 
 
 def test_a_job_that_cannot_succeed_yet_comes_back_until_its_last_attempt_and_is_then_buried(farshore: Stage) -> None:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.exceptions import AzureError
 
 from shared.connectors.azure_blob.blocks import Order
-from shared.connectors.azure_blob.faults import code_of, translated
+from shared.connectors.azure_blob.faults import code_of, status_of, translated
 from shared.connectors.registry import AZURE_BLOB
 from shared.connectors.transfer.crc import combined, from_azure, from_hex
 from shared.connectors.transfer.parts import MIB, plan_parts
@@ -37,6 +37,8 @@ _REST_SECONDS = 600.0
 _CANNOT_PULL = {"APINotImplemented", "FeatureNotSupported", "NotImplemented", "UnsupportedHeader"}
 _CANNOT_FETCH = {"CannotVerifyCopySource", "InvalidHeaderValue", "InvalidInput", "InvalidSourceUri", "OutOfRangeInput"}
 _GONE = {"404", "412"}
+_BROKEN = 500
+"""Whatever broke while fetching need not break a plain upload; a service that is busy says 503."""
 
 
 class _CannotPullError(Exception):
@@ -107,18 +109,18 @@ class Pulls:
             return _pull(block, url, order)
         except IntegrityUnproven:
             self._able = False
-        except HttpResponseError as error:
+        except AzureError as error:
             self._remember(error, url)
         raise _CannotPullError
 
-    def _remember(self, error: HttpResponseError, url: str) -> None:
+    def _remember(self, error: AzureError, url: str) -> None:
         code = code_of(error)
         if code in _CANNOT_PULL:
             self._able = False
-        elif code not in _CANNOT_FETCH:
+        elif code not in _CANNOT_FETCH and status_of(error) != _BROKEN:
             raise translated(error) from None
-        elif code == "CannotVerifyCopySource" and _source_status(error) not in _GONE:
-            with self._lock:  # its network or policy keeps Azure out: ask again after a while
+        elif code not in _CANNOT_FETCH or (code == "CannotVerifyCopySource" and _source_status(error) not in _GONE):
+            with self._lock:  # it broke down, or its network or policy keeps Azure out: ask again after a while
                 self._resting[urlsplit(url).netloc] = time.monotonic() + _REST_SECONDS
 
 
@@ -160,10 +162,10 @@ def _pull(block: _Block, url: str, order: Order) -> int:
     return crc
 
 
-def _source_status(error: HttpResponseError) -> str:
+def _source_status(error: AzureError) -> str:
     """What the source answered to Azure, as far as Azure says."""
-    headers: Mapping[str, str] = getattr(error.response, "headers", {})
-    return str(headers.get("x-ms-copy-source-status-code") or error.status_code)
+    headers: Mapping[str, str] = getattr(getattr(error, "response", None), "headers", {})
+    return str(headers.get("x-ms-copy-source-status-code") or status_of(error))
 
 
 def _near(host: str | None) -> bool:

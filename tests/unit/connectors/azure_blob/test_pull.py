@@ -1,8 +1,10 @@
 """Server-side pull: which requests are made, what proves them, and when the bytes are streamed instead."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from azure.core.exceptions import HttpResponseError, ServiceResponseError
 
 from infra.local.azure_pull import AzurePull
 from shared.connectors.azure_blob import AzureBlobConnector, pull
@@ -110,6 +112,40 @@ def test_a_source_out_of_azures_reach_is_not_tried_again_at_once(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pull.time, "monotonic", lambda: pull_later)
         assert puller.write("three", remote(source, "three", b"b"), precondition=Absent()).route == "pulled"
+
+
+def test_an_azure_that_breaks_down_while_fetching_is_streamed_to_and_rested(
+    puller: AzureBlobConnector, source: SourceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pull, "_pull", _raising(HttpResponseError(response=_Broken())))
+
+    assert puller.write("one", remote(source, "one", b"bytes"), precondition=Absent()).route == "streamed"
+
+    monkeypatch.undo()
+    assert puller.write("two", remote(source, "two", b"bytes"), precondition=Absent()).route == "streamed"
+    assert source.asked == []
+
+
+def test_a_pull_that_nobody_answered_is_an_error_of_ours(
+    puller: AzureBlobConnector, source: SourceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pull, "_pull", _raising(ServiceResponseError("reset")))
+
+    with pytest.raises(StoreUnavailable):
+        puller.write("k", remote(source, "k", b"bytes"), precondition=Absent())
+
+
+class _Broken:
+    """A response of 500 without a code."""
+
+    status_code, reason, headers = 500, "Internal Server Error", {}
+
+
+def _raising(error: Exception) -> Callable[..., int]:
+    def fail(*_: object) -> int:
+        raise error
+
+    return fail
 
 
 def test_an_object_that_was_gone_does_not_rest_its_source(puller: AzureBlobConnector, source: SourceServer) -> None:

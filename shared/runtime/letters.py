@@ -19,6 +19,7 @@ class SqsClient(Protocol):
     def send_message(self, **request: Any) -> Any: ...
     def receive_message(self, **request: Any) -> Any: ...
     def delete_message(self, **request: Any) -> Any: ...
+    def get_queue_attributes(self, **request: Any) -> Any: ...
     def change_message_visibility(self, **request: Any) -> Any: ...
     def change_message_visibility_batch(self, **request: Any) -> Any: ...
 
@@ -61,16 +62,23 @@ class Letters:
     def redrive(self, group_of: Callable[[str], str | None], *, limit: int | None = None) -> int:
         """Sends the dead round again, without the causes; how many. Each is deleted only after it is queued.
 
-        ``group_of`` tells a body's message group. Stops when the dead-letter queue answers empty, or at ``limit``.
+        ``group_of`` tells a body's message group. Stops when the dead-letter queue answers empty, at ``limit``, and in any
+        case after as many as lay there at first (by SQS's own, approximate count): what is buried again meanwhile would
+        otherwise go round for ever.
         """
-        moved = 0
+        moved, most = 0, self._count() if limit is None else min(limit, self._count())
         for message in self._dead():
-            if limit is not None and moved >= limit:
+            if moved >= most:
                 break
             self._send(self._queue_url, message["Body"], group_of(message["Body"]), {})
             _asked(lambda: self._client.delete_message(QueueUrl=self._dead_url, ReceiptHandle=message["ReceiptHandle"]))  # noqa: B023 # called at once
             moved += 1
         return moved
+
+    def _count(self) -> int:
+        wanted = "ApproximateNumberOfMessages"
+        answer = _asked(lambda: self._client.get_queue_attributes(QueueUrl=self._dead_url, AttributeNames=[wanted]))
+        return int(answer["Attributes"][wanted])
 
     def _dead(self) -> Iterator[Mapping[str, Any]]:
         while True:

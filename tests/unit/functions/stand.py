@@ -84,7 +84,6 @@ class Stand:
         # Python's loggers live for ever, and Powertools' keep the standard output they were born with: one name, one test.
         self.host = Container(replace(self.settings, service=f"stand-{next(_NUMBERS)}"))
         self.host.__dict__ |= {
-            "planning": SimpleNamespace(),
             "stores": world.stores,
             "jobs": SqsJobQueue(lambda: sqs, "jobs"),
             "job_letters": Letters(lambda: sqs, "jobs", "dead-jobs"),
@@ -93,10 +92,8 @@ class Stand:
             "sweeping": world.sweeping(),
             "randomness": SimpleNamespace(fraction=lambda: 0.0),
         }
-        planning = world.planning
-        self.host.__dict__["planning"] = type(planning)(
-            planning.tenants, planning.rules, planning.ledger, self.host.jobs, planning.clock, self.host.metrics
-        )
+        planning = replace(world.planning, queue=self.host.jobs, metrics=self.host.metrics)
+        self.host.__dict__["planning"] = planning
 
     def buried(self, queue: str) -> list[str]:
         """The causes of what lies among the dead."""

@@ -1,5 +1,7 @@
 """The sweep's host: it runs whatever the timer says, and a failure is seen without being spelled out."""
 
+from dataclasses import replace
+
 import pytest
 
 from functions.aws import sweep
@@ -10,11 +12,7 @@ from tests.unit.functions.stand import Context, sample
 def test_the_timer_makes_it_walk_and_queue_what_differs(stand):
     stand.world.rule("backup")
     stand.world.put("acme/forgotten", bucket="primary-example")
-    world = stand.world.sweeping()
-    stand.host.__dict__["sweeping"] = type(world)(
-        world.tenants, world.rules, world.integrations, world.stores, world.ledger, stand.host.jobs, world.cursors,
-        world.clock, world.metrics,
-    )  # fmt: skip
+    stand.host.__dict__["sweeping"] = replace(stand.world.sweeping(), queue=stand.host.jobs)
     sweep.handler(sample("schedule.json"), Context(60_000))
     assert [decode(body).key for body in stand.sqs.bodies("jobs")] == ["acme/forgotten"]
 

@@ -77,6 +77,12 @@ class FakeSqs:
         found = [{"Body": it.body, "ReceiptHandle": it.id, "MessageId": it.id} for it in ready[:MaxNumberOfMessages]]
         return {"Messages": found} if found else {}
 
+    def get_queue_attributes(self, *, QueueUrl, AttributeNames):
+        self._called("get_queue_attributes")
+        assert AttributeNames == ["ApproximateNumberOfMessages"]
+        ready = [stored for stored in self.queues.get(QueueUrl, []) if stored.hidden_until <= self.now]
+        return {"Attributes": {"ApproximateNumberOfMessages": str(len(ready))}}
+
     def delete_message(self, *, QueueUrl, ReceiptHandle):
         self._called("delete_message")
         self.queues[QueueUrl] = [stored for stored in self.queues.get(QueueUrl, []) if stored.id != ReceiptHandle]

@@ -64,6 +64,20 @@ def test_a_limit_is_kept(letters, sqs):
     assert len(sqs.bodies("dead")) == 3
 
 
+def test_what_is_buried_again_meanwhile_does_not_go_round_for_ever(letters, sqs):
+    letters.bury("a", StoreUnavailable())
+    letters.bury("b", StoreUnavailable())
+    real = sqs.delete_message
+
+    def delete(**request):
+        real(**request)
+        letters.bury(sqs.queues["live"][-1].body, StoreUnavailable())  # a worker is quick to fail it again
+
+    sqs.delete_message = delete
+    assert letters.redrive(lambda body: None) == 2
+    assert sqs.bodies("dead") == ["a", "b"]
+
+
 def test_a_message_is_never_deleted_before_it_is_queued(letters, sqs):
     letters.bury("b", StoreUnavailable())
     sqs.fail = []

@@ -32,7 +32,8 @@ _LOCAL_PARAMETERS = {
     "PlanConcurrency": "2",
     "ReplicateConcurrency": "3",
     "ReplicateTimeout": "300",
-    "JobsVisibility": "320",
+    # AWS wants more than the function's timeout; here a worker that dies before its first heartbeat shall not cost minutes.
+    "JobsVisibility": "31",
     "JobsHeartbeat": "15",
     "RetryBase": "2",
     "RetryMax": "60",

@@ -68,7 +68,7 @@ def command(here: Contract, arguments: Sequence[str]) -> int:
 
 def forget(home: Home) -> None:
     """Removes all that a stopped stack stored; the lock stays, somebody may hold it."""
-    for entry in home.folder.glob("*"):
+    for entry in home.folder.glob("[!.]*"):
         if entry.is_dir():
             shutil.rmtree(entry)
         else:

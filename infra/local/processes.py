@@ -91,6 +91,7 @@ def server(
     folder: Path,
     ready: Callable[[], bool],
     log: Path | None = None,
+    patience: float = READY_SECONDS,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Runs a server in a process group of its own until the block ends, or until this process dies.
 
@@ -98,7 +99,7 @@ def server(
     fill up. On leaving, SIGTERM and a while to save its state, then SIGKILL to whatever is left of the group.
 
     Raises:
-        StartFailed: it ended early or was not ready within 60 seconds; nothing is left running.
+        StartFailed: it ended early or was not ready within ``patience`` seconds; nothing is left running.
     """
     log = log or folder / f"{name}.log"
     with log.open("ab") as output:
@@ -113,7 +114,7 @@ def server(
         )
     watch = _watch(process.pid)
     try:
-        _await(name, process, ready, log)
+        _await(name, process, ready, log, patience)
         yield process
     finally:
         stop(process)
@@ -167,13 +168,13 @@ def end_group(group: int) -> None:
         return
 
 
-def _await(name: str, process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path) -> None:
-    end = time.monotonic() + READY_SECONDS
+def _await(name: str, process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path, patience: float) -> None:
+    end = time.monotonic() + patience
     while not ready():
         if process.poll() is not None:
             raise StartFailed(name, f"ended with {process.returncode}", log)
         if time.monotonic() > end:
-            raise StartFailed(name, f"was not ready in {READY_SECONDS:.0f} s", log)
+            raise StartFailed(name, f"was not ready in {patience:.0f} s", log)
         time.sleep(0.02)
     if process.poll() is not None:  # somebody else answered on its port
         raise StartFailed(name, f"ended with {process.returncode}", log)

@@ -49,7 +49,7 @@ def clouds() -> Iterator[tuple[Emulator, Azurite]]:
 def farshore(clouds: tuple[Emulator, Azurite], monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """Acme, with one backup in Azure, behind the settings that functions get."""
     aws, azure = clouds
-    with stage(aws, monkeypatch, FARSHORE_CURSOR_SECRET_ID="cursor", FARSHORE_LOG_LEVEL="INFO") as made:
+    with stage(aws, monkeypatch, FARSHORE_CURSOR_SECRET_ID="cursor", FARSHORE_TRACING="on") as made:
         made.tenant("acme", prefix="acme/")
         container = container_of(azure, f"{made.prefix}-backup")
         secret = {"connectionString": azure.connection_string}
@@ -88,6 +88,7 @@ def test_the_worker_does_its_sample(packages, farshore, tmp_path):
     outcome = ran(packages, "ReplicateFunction", "replicate", event, tmp_path)
     assert outcome.error is None, outcome.log
     assert outcome.answer == {"batchItemFailures": []}
+    assert "segment" not in outcome.log  # X-Ray's complaint where a thread is not traced
     (row,) = farshore.host.ledger.copies("acme", KEY)
     assert (row.status, row.size, row.failure) == ("replicated", 5, None), outcome.log
 

@@ -31,6 +31,7 @@ from shared.usecases import provision
 
 ROLE = "farshore-target-demo"
 SEEDED = "demo.json"
+TRUST = "trust.json"
 _ACTOR = "make run"
 
 
@@ -39,7 +40,7 @@ def seed(home: Home, account: Account, servers: Servers, outputs: Mapping[str, s
     wanted = {"bucket": outputs["PrimaryBucket"], "key": outputs["KeyId"]}
     if home.read(SEEDED) == wanted:
         return
-    external_id = secrets.token_urlsafe(24)
+    external_id = _external_id(home)
     role = _s3_backup(account, outputs["PrimaryBucket"], external_id)
     _azure_backup(servers)
     settings = {**function_environment(account), "AWS_REGION": account.region}
@@ -61,6 +62,13 @@ def seed(home: Home, account: Account, servers: Servers, outputs: Mapping[str, s
         for target in (S3_TARGET, AZURE_TARGET):
             _rule(world, target)
     home.write(SEEDED, wanted)
+
+
+def _external_id(home: Home) -> str:
+    """Chosen once and kept before it is used: a run that was broken off half-way has sealed it already."""
+    kept = home.read(TRUST) or {"externalId": secrets.token_urlsafe(24)}
+    home.write(TRUST, kept)
+    return str(kept["externalId"])
 
 
 def _s3_backup(account: Account, primary: str, external_id: str) -> str:

@@ -110,6 +110,38 @@ class Ledger(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """An upload session of ours that may be open at a target. No two have all four in common."""
+
+    tenant_id: TenantId
+    target: TargetName
+    path: str
+    begun_at: datetime
+
+
+class Transfers(Protocol):
+    """The register of our own upload sessions: what a sweep may end, and nothing else."""
+
+    def begun(self, transfer: Transfer) -> None:
+        """Registers a session, before it exists. One call. Returns only when it is durable.
+
+        Raises:
+            Conflict: this very transfer is registered already.
+        """
+        ...
+
+    def ended(self, transfer: Transfer) -> None:
+        """Forgets a session that is no more. One call. Idempotent."""
+        ...
+
+    def stale(
+        self, tenant_id: TenantId, target: TargetName, *, older_than: datetime, limit: int = 100
+    ) -> Sequence[Transfer]:
+        """Sessions begun before then, the oldest first, at most ``limit``. One query."""
+        ...
+
+
 class Cursors(Protocol):
     """Where a long walk stands, so that a bounded run can continue it."""
 

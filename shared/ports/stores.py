@@ -44,6 +44,34 @@ def silent(_: int) -> None:
     """The Progress nobody listens to."""
 
 
+class Sessions(Protocol):
+    """Told of upload sessions, so that one whose worker dies is found again. One write has at most one open at a time."""
+
+    def begin(self) -> None:
+        """Called right before the store is asked for a session that would outlive a crash.
+
+        Raises:
+            StateUnavailable: then nothing may be opened.
+        """
+        ...
+
+    def end(self) -> None:
+        """The session last begun is completed or surely aborted. Not called where that is in doubt. Does not raise."""
+        ...
+
+
+class _Untracked:
+    def begin(self) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+
+untracked: Sessions = _Untracked()
+"""Nobody's register: for writes whose leftovers nobody would look for."""
+
+
 class Heads(Protocol):
     def head(self, path: str) -> ObjectHead | None:
         """The object as it is now, with its stamp if it vouches for these bytes; None if there is none. One call."""
@@ -65,11 +93,13 @@ class Writes(Protocol):
         precondition: Precondition,
         stamp: Stamp | None = None,
         progress: Progress = silent,
+        sessions: Sessions = untracked,
     ) -> Written:
         """Writes all of ``content`` and its attributes and stamp, by the cheapest right way, and proves it.
 
         Atomic: the object appears whole, verified and only if ``precondition`` holds at that moment, or nothing changes;
-        upload sessions are aborted on failure. Of two overlapping writes, the one completed last wins.
+        upload sessions are aborted on failure, and ``sessions`` knows of those that may be left. Of two overlapping
+        writes, the one completed last wins.
 
         Raises:
             PreconditionFailed: the object is not as ``precondition`` wants it.
@@ -77,6 +107,7 @@ class Writes(Protocol):
             IntegrityUnproven: the store reported nothing to compare.
             LengthMismatch, SourceChanged: from the content.
             InvalidName, UnsupportedAttribute: the store cannot hold this name or attribute.
+            StateUnavailable: from ``sessions``.
         """
         ...
 
@@ -98,8 +129,10 @@ class Lists(Protocol):
 
 
 class Tidies(Protocol):
-    def abort_uploads(self, *, older_than: datetime) -> int:
-        """Ends upload sessions begun before then and never completed; how many. Zero where the store expires them itself."""
+    def abort_uploads(self, path: str, *, older_than: datetime) -> int:
+        """Ends upload sessions on exactly this path, begun before then and never completed; how many. Whatever is open on
+        other paths is not ours to end. Zero where the store expires them itself. Raises if one is left.
+        """
         ...
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler.api_gateway import ApiGatewayResolver
 
     from shared.ports.identity import Verifier
-    from shared.ports.state import Audit, Cursors, Integrations, Ledger, Rules, Tenants
+    from shared.ports.state import Audit, Cursors, Integrations, Ledger, Rules, Tenants, Transfers
     from shared.ports.world import Keys
     from shared.runtime.stores import OpenStores
     from shared.state.tables import Tables
@@ -80,6 +80,12 @@ class Container:
         from shared.state.ledger import DynamoLedger
 
         return DynamoLedger(self.tables)
+
+    @cached_property
+    def transfers(self) -> "Transfers":
+        from shared.state.transfers import DynamoTransfers
+
+        return DynamoTransfers(self.tables)
 
     @cached_property
     def cursors(self) -> "Cursors":
@@ -153,6 +159,7 @@ class Container:
             integrations=self.integrations,
             stores=self.stores,
             ledger=self.ledger,
+            transfers=self.transfers,
             clock=self.clock,
             metrics=self.metrics,
         )
@@ -167,6 +174,7 @@ class Container:
             integrations=self.integrations,
             stores=self.stores,
             ledger=self.ledger,
+            transfers=self.transfers,
             cursors=self.cursors,
             queue=self.jobs,
             clock=self.clock,

@@ -9,6 +9,7 @@ No access path scans, and none needs a key that all of a deployment's traffic wo
 | a tenant's replicas by key | replicas, index ``by-key`` | one Query a page |
 | whose is this object | tenants, hash ``source#connector#bucket`` | one Query, greatest prefix not after the key |
 | a tenant's rules; an integration | rules, integrations, hash ``tenant`` | one Query; one GetItem |
+| upload sessions a dead worker left on this target | transfers, hash ``place`` | one Query on the sort key's time |
 
 DynamoDB's limits that shape the keys (AWS documentation, "Quotas in Amazon DynamoDB"): a partition key holds 2,048 bytes,
 a sort key 1,024, neither may be empty, and one partition takes 1,000 write units a second until it is split for heat.
@@ -166,6 +167,19 @@ class ReplicaItem(Item):
     by_unsettled: ClassVar[Unsettled] = Unsettled()
 
 
+class TransferItem(Item):
+    """``tenant#target, time#digest of the path``: an upload session of ours that may be open, the oldest first. Few rows."""
+
+    table = "transfers"
+
+    place = Text(hash_key=True)
+    id = Text(range_key=True)
+    tenant = Text()
+    target = Text()
+    path = Text()
+    begun_at = Moment()
+
+
 class AuditItem(Item):
     """``tenant, time#random``: append only, in order of time. Its chain of hashes comes with the audit API."""
 
@@ -190,5 +204,13 @@ class CursorItem(Item):
     expires = TTLAttribute()
 
 
-MODELS: tuple[type[Item], ...] = (TenantItem, IntegrationItem, RuleItem, ReplicaItem, AuditItem, CursorItem)
+MODELS: tuple[type[Item], ...] = (
+    TenantItem,
+    IntegrationItem,
+    RuleItem,
+    ReplicaItem,
+    TransferItem,
+    AuditItem,
+    CursorItem,
+)
 """One model of each table: enough to create them all."""

@@ -27,11 +27,12 @@ from shared.domain.objects import Checksums, ObjectHead, Written
 from shared.domain.precondition import as_seen
 from shared.domain.replica import Failure, Replica
 from shared.domain.retry import Now
-from shared.ports.state import Integrations, Ledger, Rules, Tenants
+from shared.ports.state import Integrations, Ledger, Rules, Tenants, Transfers
 from shared.ports.stores import Opened, Stores
 from shared.ports.world import Clock, Deadline, Metrics
 from shared.usecases.pace import Punctual, check, meter
 from shared.usecases.pair import Pair, pair_of, rule_of
+from shared.usecases.register import Registered
 
 ROUNDS = 4
 """Looks at a pair in one attempt. More than one is rare; four in a row mean that somebody writes faster than we can."""
@@ -50,6 +51,7 @@ class Replicating:
     integrations: Integrations
     stores: Stores
     ledger: Ledger
+    transfers: Transfers
     clock: Clock
     metrics: Metrics
 
@@ -155,6 +157,7 @@ def _write(
         precondition=as_seen(there),
         stamp=pair.name(opened.head),
         progress=meter(job, opened.head.size, world.ledger, world.clock),
+        sessions=Registered(job, pair.path, world.transfers, world.clock),
     )
 
 

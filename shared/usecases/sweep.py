@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.domain.errors import FarshoreError, StateUnavailable
+from shared.domain.errors import FarshoreError, StateUnavailable, StoreError
 from shared.domain.event import Job
 from shared.domain.ids import TenantId
 from shared.domain.objects import ObjectSummary
@@ -17,20 +17,18 @@ from shared.domain.replica import Replica
 from shared.domain.rule import Rule
 from shared.domain.sequencer import Sequencer
 from shared.domain.tenant import Source, Tenant
-from shared.ports.state import Cursors, Integrations, Ledger, Rules, Tenants
+from shared.ports.state import Cursors, Integrations, Ledger, Rules, Tenants, Transfers
 from shared.ports.stores import Stores
 from shared.ports.world import Clock, Deadline, JobQueue, Metrics
 from shared.usecases.matching import chosen
 from shared.usecases.pace import MARGIN_SECONDS
 from shared.usecases.pair import Pair, pair_of
+from shared.usecases.register import tidy
 from shared.usecases.walk import Fetch, Lines, Mark, Walk
 
 CURSOR = "sweep"
 PAGE = 500
 BATCH = 10
-UPLOADS_LIVE = timedelta(hours=24)
-"""An upload session older than this belongs to no living worker: none lives longer than minutes."""
-
 AWAITED = timedelta(hours=1)
 """A pending row touched more recently has a job under way; each attempt touches it."""
 
@@ -51,6 +49,7 @@ class Sweeping:
     integrations: Integrations
     stores: Stores
     ledger: Ledger
+    transfers: Transfers
     queue: JobQueue
     cursors: Cursors
     clock: Clock
@@ -172,7 +171,7 @@ def _leg(run: _Run, tenant: Tenant, rule: Rule, mark: Mark | None) -> Mark | Non
     try:
         pair = pair_of("", tenant, rule, world.integrations, world.stores)
         if mark is None:
-            pair.target.abort_uploads(older_than=world.clock.now() - UPLOADS_LIVE)
+            _tidy(run, tenant, pair)
         rest = _walk(run, tenant, pair, mark or Mark())
     except StateUnavailable:
         raise
@@ -181,6 +180,17 @@ def _leg(run: _Run, tenant: Tenant, rule: Rule, mark: Mark | None) -> Mark | Non
         rest = None
     run.flush()
     return rest
+
+
+def _tidy(run: _Run, tenant: Tenant, pair: Pair) -> None:
+    """Ends upload sessions that dead workers of ours left open. A store that refuses has its objects compared all the same."""
+    world, name = run.world, pair.rule.target.name
+    try:
+        for _ in tidy(pair.target, name, tenant.id, world.transfers, world.clock.now()):
+            if run.over:
+                return
+    except StoreError:
+        world.metrics.count("Failed", target=name)
 
 
 def _walk(run: _Run, tenant: Tenant, pair: Pair, mark: Mark) -> Mark | None:

@@ -10,16 +10,16 @@ Where it differs from real stores: ``crc64nvme`` is a CRC-32 in disguise, parts 
 import hashlib
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from shared.domain.capabilities import Capabilities
-from shared.domain.errors import ChecksumMismatch, LengthMismatch, PreconditionFailed, SourceChanged
+from shared.domain.errors import ChecksumMismatch, LengthMismatch, PreconditionFailed, SourceChanged, StoreError
 from shared.domain.objects import Attributes, Checksums, ObjectHead, ObjectSummary, Tag, Written
 from shared.domain.precondition import Absent, Match
-from shared.ports.stores import Opened, Page, silent
+from shared.ports.stores import Opened, Page, silent, untracked
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 PART = 4
@@ -59,6 +59,14 @@ class Until:
 
 def crc(body: bytes) -> str:
     return f"{zlib.crc32(body):016x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload session that is open, whoever began it."""
+
+    path: str
+    begun: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +125,7 @@ class Store:
         self.clock, self.gate, self.tags, self.versioned, self.reports = clock, gate, tags, versioned, reports
         self.things: dict[str, Thing] = {}
         self.changes = self.writes = self.begun = 0
-        self.sessions: dict[int, datetime] = {}
+        self.sessions: dict[int, Upload] = {}
         self.closed = False
         self.capabilities = Capabilities(
             "memory", frozenset({"head", "open", "write", "delete", "list"}), tags, True, True, frozenset({"crc64nvme"}),
@@ -159,18 +167,34 @@ class Store:
         head = self._head(path)
         return Opened(head, Content(self, path, self.things[path])) if head else None
 
-    def write(self, path, content, *, precondition, stamp=None, progress=silent) -> Written:
-        self.begun += 1
-        session = self.begun
-        self.sessions[session] = self.clock.time
-        try:
+    def write(self, path, content, *, precondition, stamp=None, progress=silent, sessions=untracked) -> Written:
+        with self._session(path, content.size, sessions):
             body = self._parts(content, progress)
-            written = self.call("write", partial(self._commit, path, body, content.attributes, precondition, stamp))
+            return self.call("write", partial(self._commit, path, body, content.attributes, precondition, stamp))
+
+    @contextmanager
+    def _session(self, path: str, size: int, sessions) -> Iterator[None]:
+        """What fits one part needs none."""
+        if size <= PART:
+            yield
+            return
+        sessions.begin()
+        session = self.call("begin", partial(self.upload, path))
+        try:
+            yield
         except Exception:
-            del self.sessions[session]
+            with suppress(StoreError):
+                self.call("abort", partial(self.sessions.pop, session, None))
+                sessions.end()
             raise
-        del self.sessions[session]
-        return written
+        self.sessions.pop(session, None)  # gone with the write that completed it
+        sessions.end()
+
+    def upload(self, path: str) -> int:
+        """Opens a session; anybody may."""
+        self.begun += 1
+        self.sessions[self.begun] = Upload(path, self.clock.time)
+        return self.begun
 
     def _parts(self, content, progress) -> bytes:
         body = b""
@@ -215,11 +239,11 @@ class Store:
         ]
         return Page(items, names[limit - 1] if len(names) > limit else None)
 
-    def abort_uploads(self, *, older_than: datetime) -> int:
-        return self.call("abort_uploads", partial(self._abort, older_than))
+    def abort_uploads(self, path: str, *, older_than: datetime) -> int:
+        return self.call("abort_uploads", partial(self._abort, path, older_than))
 
-    def _abort(self, older_than: datetime) -> int:
-        old = [session for session, begun in self.sessions.items() if begun < older_than]
+    def _abort(self, path: str, older_than: datetime) -> int:
+        old = [at for at, upload in self.sessions.items() if upload.path == path and upload.begun < older_than]
         for session in old:
             del self.sessions[session]
         return len(old)

@@ -18,7 +18,7 @@ from shared.domain.errors import (
 from tests.model.bucket import Gate
 
 RATE, RARE = 0.025, 0.005
-SHARED = ("primary.", "copy.", "kept.", "bolt.", "east.", "west.", "ledger.", "queue.")
+SHARED = ("primary.", "copy.", "kept.", "bolt.", "east.", "west.", "ledger.", "queue.", "transfers.")
 STORES = SHARED[:6]
 
 ON_STORES = ("crash before a call", "crash after a call", "5xx", "unknown outcome", "429", "429 with Retry-After")

@@ -5,13 +5,14 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
+from shared.domain.errors import Conflict
 from shared.domain.event import Job
 from shared.domain.ids import TenantId
 from shared.domain.integration import Integration
 from shared.domain.replica import Failure, Replica
 from shared.domain.rule import Rule
 from shared.domain.tenant import Source, Tenant
-from shared.ports.state import ReplicaPage
+from shared.ports.state import ReplicaPage, Transfer
 from tests.model.bucket import LINES, Gate, Store
 
 
@@ -84,6 +85,33 @@ class Ledger:
             return ReplicaPage(rows[:LINES], f"{last.source_key}\0{last.target}" if last else None)
 
         return self._call("page", action)
+
+
+class Transfers:
+    """The register of upload sessions."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        self.rows: set[Transfer] = set()
+
+    def begun(self, transfer: Transfer) -> None:
+        self.gate.around("transfers.begun", partial(self._begun, transfer))
+
+    def _begun(self, transfer: Transfer) -> None:
+        if transfer in self.rows:
+            raise Conflict
+        self.rows.add(transfer)
+
+    def ended(self, transfer: Transfer) -> None:
+        self.gate.around("transfers.ended", partial(self.rows.discard, transfer))
+
+    def stale(self, tenant_id, target, *, older_than, limit=100) -> list[Transfer]:
+        return self.gate.around("transfers.stale", partial(self._stale, tenant_id, target, older_than, limit))
+
+    def _stale(self, tenant_id, target, older_than, limit) -> list[Transfer]:
+        old = (row for row in self.rows if row.begun_at < older_than)
+        ours = (row for row in old if (row.tenant_id, row.target) == (tenant_id, target))
+        return sorted(ours, key=lambda row: (row.begun_at, row.path))[: min(limit, LINES)]
 
 
 class Queue:

@@ -124,6 +124,7 @@ class Stage:
         self.target.things = {KEY: thing} if thing else {}
         known = self.rows.things[row]
         self.world.ledger.rows = {("acme", KEY, "target"): known} if known else {}
+        self.world.transfers.rows.clear()
         self.world.queue.waiting, self.world.queue.attempts = list(self.jobs), {}
 
     def _target(self) -> int:

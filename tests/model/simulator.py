@@ -54,6 +54,7 @@ class Simulation:
         world.tenant("ring", "east"), world.tenant("gnir", "west")
         world.rule("there", tenant="ring", container="west", on_delete="delete")
         world.rule("back", tenant="gnir", container="east", on_delete="delete")
+        self.foreign = {name: store.upload("somebody/elses") for name, store in world.stores.buckets.items()}
         mutate(world)
         for name in ("primary", *RING):
             self._announce(name)
@@ -294,9 +295,13 @@ class Simulation:
         for rule in self.world.rules.items.values():
             if rule.id != "back":
                 self._judge_rule(rule)
-        for store in self.world.stores.buckets.values():
-            if store.sessions:
+        for name, store in self.world.stores.buckets.items():
+            if set(store.sessions) - {self.foreign[name]}:
                 raise Violated("I10: an upload session is left", self.seed)
+            if self.foreign[name] not in store.sessions:
+                raise Violated("I10: somebody else's upload session was ended", self.seed)
+        if self.world.transfers.rows:
+            raise Violated("I10: the register names sessions that are no more", self.seed)
 
     def _judge_rule(self, rule) -> None:
         tenant = self.world.tenants.items[(rule.tenant_id,)]

@@ -41,7 +41,7 @@ def caught(protocol=None, mutate=None, seeds: int = 400) -> str:
             Simulation(seed, **changes).run()
         except Violated as violated:
             print(violated)
-            return violated.invariant[:2]
+            return violated.invariant.split(":")[0]
     pytest.fail(f"{seeds} seeds noticed nothing")
 
 
@@ -55,6 +55,14 @@ def test_ignoring_the_precondition_is_caught():
 
 def test_swapping_the_reads_is_caught():
     assert caught(mutants.swap_the_reads()) in ("I1", "I3")
+
+
+def test_an_upload_session_that_is_not_registered_is_caught():
+    assert caught(mutants.register_nothing()) == "I10"
+
+
+def test_ending_everybodys_upload_sessions_is_caught():
+    assert caught(mutate=mutants.end_everybodys_uploads) == "I10"
 
 
 def test_acknowledging_before_the_ledger_is_caught():

@@ -21,7 +21,7 @@ from shared.usecases.plan import Planning, plan
 from shared.usecases.replicate import Replicating, failed, replicate
 from shared.usecases.sweep import Sweeping, Swept, sweep
 from tests.model.bucket import EPOCH, Clock, Gate, Store, Until
-from tests.model.memory import Cursors, Ledger, Metrics, Queue, Rules, Stores, Table, Tenants
+from tests.model.memory import Cursors, Ledger, Metrics, Queue, Rules, Stores, Table, Tenants, Transfers
 
 __all__ = ["Gate", "Store", "Until", "World"]
 
@@ -40,6 +40,7 @@ class World:
         self.tenants, self.rules = Tenants("tenants", self.gate), Rules("rules", self.gate)
         self.integrations, self.cursors = Table("integrations", self.gate), Cursors(self.gate)
         self.stores, self.ledger, self.queue = Stores(self.gate), Ledger(self.gate), Queue(self.gate)
+        self.transfers = Transfers(self.gate)
         self.sequence = 0
 
     # ---- building ----------------------------------------------------------------------------------------------------
@@ -82,13 +83,20 @@ class World:
     @property
     def replicating(self) -> Replicating:
         return Replicating(
-            self.tenants, self.rules, self.integrations, self.stores, self.ledger, self.clock, self.metrics
+            self.tenants,
+            self.rules,
+            self.integrations,
+            self.stores,
+            self.ledger,
+            self.transfers,
+            self.clock,
+            self.metrics,
         )
 
     def sweeping(self, limit: int = 20_000) -> Sweeping:
         return Sweeping(
-            self.tenants, self.rules, self.integrations, self.stores, self.ledger, self.queue, self.cursors, self.clock,
-            self.metrics, limit,
+            self.tenants, self.rules, self.integrations, self.stores, self.ledger, self.transfers, self.queue, self.cursors,
+            self.clock, self.metrics, limit,
         )  # fmt: skip
 
     # ---- what happens ------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from shared.domain.objects import ObjectHead, Written
 from shared.domain.precondition import Absent, Precondition
 from shared.domain.stamp import Stamp
 from shared.ports.content import Content
-from shared.ports.stores import Opened, Page, Progress, silent
+from shared.ports.stores import Opened, Page, Progress, Sessions, silent, untracked
 
 
 class AzureBlobConnector:
@@ -108,7 +108,9 @@ class AzureBlobConnector:
         precondition: Precondition,
         stamp: Stamp | None = None,
         progress: Progress = silent,
+        sessions: Sessions = untracked,
     ) -> Written:
+        del sessions  # Azure has none: see abort_uploads
         order = Order(self._blob(path), precondition, content.attributes, stamp)
         return self._pulls.write(content, order, progress) or self._uploads.write(content, order, progress)
 
@@ -138,9 +140,9 @@ class AzureBlobConnector:
             items = [summary_of(blob) for blob in next(pages, ())]
         return Page(tuple(item for item in items if item.path.startswith(prefix)), pages.continuation_token or None)
 
-    def abort_uploads(self, *, older_than: datetime) -> int:
+    def abort_uploads(self, path: str, *, older_than: datetime) -> int:
         """Zero: blocks belong to no session, and Azure discards uncommitted ones a week after the last (REST: Put Block)."""
-        del older_than
+        del path, older_than
         return 0
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from shared.connectors.s3.content import S3Content
 from shared.connectors.s3.copying import Unproven, copy, copyable
 from shared.connectors.s3.refusals import absent, speaking, understood
 from shared.connectors.s3.wire import service_of
-from shared.connectors.s3.writing import Place, condition_of, stream
+from shared.connectors.s3.writing import Place, abort, condition_of, stream, uploads
 from shared.connectors.transfer.parts import PART
 from shared.domain.capabilities import Capabilities
 from shared.domain.errors import (
@@ -21,14 +21,13 @@ from shared.domain.errors import (
     CredentialsRefused,
     NotFound,
     PreconditionFailed,
-    StoreError,
     StoreUnavailable,
 )
 from shared.domain.objects import ObjectHead, Written
 from shared.domain.precondition import Absent, Precondition
 from shared.domain.stamp import Stamp
 from shared.ports.content import Content
-from shared.ports.stores import Opened, Page, Progress, silent
+from shared.ports.stores import Opened, Page, Progress, Sessions, silent, untracked
 
 _NO_CONTENT = 204
 
@@ -100,9 +99,10 @@ class S3Connector:
         precondition: Precondition,
         stamp: Stamp | None = None,
         progress: Progress = silent,
+        sessions: Sessions = untracked,
     ) -> Written:
         stored = attributes_to(content.attributes, stamp) | self._encryption
-        place = Place(self._connection, self._bucket, key_of(path), stored, precondition)
+        place = Place(self._connection, self._bucket, key_of(path), stored, precondition, sessions)
         try:
             return self._copied(place, content, progress) or stream(place, content, progress, self._part_size)
         except Unproven as made:
@@ -135,13 +135,9 @@ class S3Connector:
             items = tuple(summary_from(item) for item in answer.get("Contents", ()))
         return Page(items, items[-1].path if items and answer.get("IsTruncated") else None)
 
-    def abort_uploads(self, *, older_than: datetime) -> int:
-        count = 0
-        with speaking():
-            for page in self._connection.client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket):
-                for item in page.get("Uploads", ()):
-                    count += self._abort(item, older_than)
-        return count
+    def abort_uploads(self, path: str, *, older_than: datetime) -> int:
+        place = Place(self._connection, self._bucket, key_of(path))
+        return sum(abort(place, upload_id) for upload_id in uploads(place, older_than))
 
     def close(self) -> None:
         with self._lock:
@@ -186,13 +182,3 @@ class S3Connector:
             # Perhaps only of the source: what the target's owner may not read we still may.
             self._uncopyable.add(source)
             return None
-
-    def _abort(self, item: Any, older_than: datetime) -> int:
-        if item["Initiated"] >= older_than:
-            return 0
-        with suppress(StoreError), speaking():
-            self._connection.client.abort_multipart_upload(
-                Bucket=self._bucket, Key=item["Key"], UploadId=item["UploadId"]
-            )
-            return 1
-        return 0

@@ -93,6 +93,13 @@ def absent(refusal: Exception) -> bool:
     return isinstance(refusal, ClientError) and _code(refusal) in ("404", "NoSuchKey", "NotFound")
 
 
+def unopened(refusal: Exception) -> bool:
+    """Whether this is S3's answer that there is no such upload session (any more)."""
+    from botocore.exceptions import ClientError
+
+    return isinstance(refusal, ClientError) and _code(refusal) == "NoSuchUpload"
+
+
 def _silence(sdk: Any) -> tuple[type[Exception], ...]:
     from urllib3.exceptions import HTTPError
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote_plus
 
 from shared.connectors.registry import S3
 from shared.connectors.s3.answers import STRANGER, reported_from, tag_from
 from shared.connectors.s3.client import Connection
-from shared.connectors.s3.refusals import speaking
+from shared.connectors.s3.refusals import speaking, understood, unopened
 from shared.connectors.transfer.crc import from_s3, to_s3
 from shared.connectors.transfer.parts import LANES, Feed, Part, Receipt, Sent, plan_parts
 from shared.connectors.transfer.proof import prove, prove_whole
@@ -18,7 +19,9 @@ from shared.domain.objects import Route, Written
 from shared.domain.precondition import Absent, Match, Precondition
 from shared.domain.precondition import Any as Anything
 from shared.ports.content import Content
-from shared.ports.stores import Progress
+from shared.ports.stores import Progress, Sessions, untracked
+
+_NO_CONTENT = 204
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +31,15 @@ class Place:
     Attributes:
         stored: parameters of the request that creates it: headers, metadata, encryption.
         precondition: checked by S3 at the moment the object would appear.
+        sessions: told of each upload session.
     """
 
     connection: Connection = field(repr=False)
     bucket: str
     key: str
-    stored: dict[str, Any]
-    precondition: Precondition
+    stored: dict[str, Any] = field(default_factory=dict)
+    precondition: Precondition = field(default_factory=Anything)
+    sessions: Sessions = field(default=untracked, repr=False)
 
     @property
     def target(self) -> dict[str, Any]:
@@ -90,7 +95,12 @@ class Upload:
 
 @contextmanager
 def upload(place: Place) -> Iterator[Upload]:
-    """An upload session, aborted if the block fails; a sweep ends those that even the abort did not reach."""
+    """An upload session, aborted if the block fails; a sweep ends those that even the abort did not reach.
+
+    The register hears of it first. Whether a session was opened that nobody answered for, or one is left that could not be
+    aborted, only a sweep can find out: then it never hears of an end.
+    """
+    place.sessions.begin()
     with speaking():
         begun = place.connection.client.create_multipart_upload(
             **place.target, **place.stored, ChecksumAlgorithm="CRC64NVME", ChecksumType="FULL_OBJECT"
@@ -100,9 +110,46 @@ def upload(place: Place) -> Iterator[Upload]:
     try:
         yield Upload(begun["UploadId"], begun.get("ChecksumType") == "FULL_OBJECT")
     except BaseException:
-        with suppress(StoreError), speaking():
-            place.connection.client.abort_multipart_upload(**place.target, UploadId=begun["UploadId"])
+        with suppress(StoreError):
+            abort(place, begun["UploadId"])
+            place.sessions.end()
         raise
+    place.sessions.end()
+
+
+def abort(place: Place, upload_id: str) -> bool:
+    """Ends a session; whether there still was one. Raises StoreError unless it is surely over."""
+    try:
+        answer = place.connection.client.abort_multipart_upload(**place.target, UploadId=upload_id)
+    except Exception as refusal:
+        if unopened(refusal):
+            return False
+        raise understood(refusal) from None
+    if answer["ResponseMetadata"]["HTTPStatusCode"] != _NO_CONTENT:
+        raise StoreUnavailable(STRANGER)
+    return True
+
+
+def uploads(place: Place, older_than: datetime) -> list[str]:
+    """The ids of sessions on exactly this key that began before then.
+
+    S3 lists by key, and a key comes before all that it begins, so what is on this one is at the front.
+    """
+    found: list[str] = []
+    start: dict[str, Any] = {}
+    while True:
+        with speaking():
+            page = place.connection.client.list_multipart_uploads(
+                Bucket=place.bucket, Prefix=place.key, EncodingType="url", **start
+            )
+        if "IsTruncated" not in page:
+            raise StoreUnavailable(STRANGER)  # no listing at all, and not an empty one
+        spoken = unquote_plus if page.get("EncodingType") == "url" else str
+        ours = [item for item in page.get("Uploads", ()) if spoken(item["Key"]) == place.key]
+        found += [item["UploadId"] for item in ours if item["Initiated"] < older_than]
+        if not page["IsTruncated"] or len(ours) < len(page.get("Uploads", ())):
+            return found
+        start = {"KeyMarker": place.key, "UploadIdMarker": page["NextUploadIdMarker"]}
 
 
 def complete(place: Place, session: Upload, sent: Sent[str], route: Route) -> Written:

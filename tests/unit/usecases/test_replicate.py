@@ -429,6 +429,73 @@ def test_a_copy_that_would_outlive_its_attempt_ends_itself_and_its_session(world
     assert world.stores.buckets["backup"].sessions == {}
 
 
+# ---- upload sessions -------------------------------------------------------------------------------------------------
+LONG_BODY = b"more than one part"
+
+
+def test_a_session_is_registered_before_it_exists_and_forgotten_after_its_end(world, gate):
+    job = job_for(world, world.put("k", LONG_BODY))
+    gate.calls.clear()
+    seen = []
+    gate.before["backup.begin"] = lambda: seen.extend(world.transfers.rows)
+    world.replicate(job)
+    assert [(row.tenant_id, row.target, row.path, row.begun_at) for row in seen] == [
+        ("acme", "backup", "k", world.clock.now())
+    ]
+    calls = ["transfers.begun", "backup.begin", "backup.part", "backup.write", "transfers.ended"]
+    assert list(dict.fromkeys(call for call in gate.calls if call in calls)) == calls
+    assert world.transfers.rows == set()
+
+
+def test_a_small_object_is_not_registered(world, gate):
+    world.replicate(job_for(world, world.put("k", b"tiny")))
+    assert not any(call.startswith("transfers.") for call in gate.calls)
+
+
+def test_without_its_register_no_session_is_opened(world, gate):
+    gate.before["transfers.begun"] = fail(StateUnavailable())
+    with pytest.raises(StateUnavailable):
+        world.replicate(job_for(world, world.put("k", LONG_BODY)))
+    assert "backup.begin" not in gate.calls
+    assert world.transfers.rows == set()
+
+
+def test_a_session_aborted_in_a_failure_is_forgotten(world, gate):
+    gate.before["backup.part"] = fail(StoreUnavailable())
+    with pytest.raises(StoreUnavailable):
+        world.replicate(job_for(world, world.put("k", LONG_BODY)))
+    assert (world.stores.buckets["backup"].sessions, world.transfers.rows) == ({}, set())
+
+
+@pytest.mark.parametrize("call", ["before", "after"])
+def test_a_session_that_may_be_left_stays_registered(world, gate, call):
+    if call == "before":
+        gate.before["backup.part"] = gate.before["backup.abort"] = fail(StoreUnavailable())
+    else:
+        gate.after["backup.begin"] = fail(StoreUnavailable())  # opened, and its id never heard
+    with pytest.raises(StoreUnavailable):
+        world.replicate(job_for(world, world.put("k", LONG_BODY)))
+    assert len(world.stores.buckets["backup"].sessions) == len(world.transfers.rows) == 1
+
+
+def test_a_copy_stands_though_its_register_does_not_answer_at_the_end(world, gate):
+    gate.before["transfers.ended"] = fail(StateUnavailable())
+    row = world.replicate(job_for(world, world.put("k", LONG_BODY)))
+    assert row.status == "replicated"
+    assert world.bytes_at("backup") == {"k": LONG_BODY}
+    assert len(world.transfers.rows) == 1
+
+
+def test_two_workers_of_one_moment_do_not_forget_each_others_session(world, gate):
+    job = job_for(world, world.put("k", LONG_BODY))
+    gate.before["backup.part"] = lambda: world.replicate(job)
+    seen = []
+    gate.before["backup.abort"] = lambda: seen.extend(world.transfers.rows)
+    world.replicate(job)
+    assert len(seen) == 1
+    assert (world.stores.buckets["backup"].sessions, world.transfers.rows) == ({}, set())
+
+
 def test_a_large_copy_is_seen_copying_and_a_small_one_costs_nothing(world, monkeypatch):
     monkeypatch.setattr("shared.usecases.pace.LARGE_BYTES", 400)
     seen = []

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.errors import StateUnavailable, StoreUnavailable
+from shared.domain.errors import CredentialsRefused, StateUnavailable, StoreUnavailable
 from shared.domain.stamp import Stamp
+from shared.ports.state import Transfer
 from shared.usecases.sweep import CURSOR
 from tests.model.world import Gate, Until, World
 
@@ -216,13 +217,71 @@ def test_every_tenant_has_its_turn_and_none_sees_anothers_keys(world):
     ]
 
 
+# ---- upload sessions -------------------------------------------------------------------------------------------------
+def leave(world: World, path: str, target: str = "backup") -> int:
+    """An upload session of ours whose worker died."""
+    world.transfers.begun(Transfer("acme", target, path, world.clock.now()))
+    return world.stores.buckets["backup"].upload(path)
+
+
 def test_old_upload_sessions_are_ended_young_ones_live(world):
     backup = world.stores.buckets["backup"]
-    backup.sessions[1] = world.clock.now()
+    for name in "abcdefg":
+        leave(world, name)
     world.clock.sleep(25 * 3600)
-    backup.sessions[2] = world.clock.now()
+    young = leave(world, "a")
     world.sweep()
-    assert list(backup.sessions) == [2]
+    assert list(backup.sessions) == [young]
+    assert [row.begun_at for row in world.transfers.rows] == [backup.sessions[young].begun]
+
+
+def test_other_peoples_upload_sessions_live_however_old(world):
+    backup = world.stores.buckets["backup"]
+    leave(world, "a")
+    foreign = [backup.upload("a/theirs"), backup.upload("theirs")]
+    world.clock.sleep(90 * 24 * 3600)
+    world.sweep()
+    assert list(backup.sessions) == foreign
+
+
+def test_where_no_session_was_left_no_store_is_asked_for_any(world, gate):
+    world.stores.buckets["backup"].upload("theirs")
+    world.clock.sleep(25 * 3600)
+    world.sweep()
+    assert "backup.abort_uploads" not in gate.calls
+
+
+def test_a_session_that_the_stores_clock_dates_later_than_ours_is_ended(world):
+    backup = world.stores.buckets["backup"]
+    world.transfers.begun(Transfer("acme", "backup", "a", world.clock.now()))
+    world.clock.sleep(300)
+    backup.upload("a")
+    world.clock.sleep(24 * 3600 - 200)
+    world.sweep()
+    assert (backup.sessions, world.transfers.rows) == ({}, set())
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable(), CredentialsRefused()], ids=lambda error: error.code)
+def test_a_store_that_will_not_end_sessions_keeps_them_registered_and_is_swept_all_the_same(world, gate, error):
+    leave(world, "a")
+    world.put("in/k")
+    world.clock.sleep(25 * 3600)
+    gate.broken["backup.abort_uploads"] = error
+    assert swept(world) == ["in/k"]
+    assert world.metrics.total("Failed") == 1
+    assert len(world.transfers.rows) == 1
+    del gate.broken["backup.abort_uploads"]
+    world.sweep()
+    assert (world.stores.buckets["backup"].sessions, world.transfers.rows) == ({}, set())
+
+
+def test_a_target_is_asked_of_its_own_sessions_only(world, gate):
+    world.rule("second")
+    leave(world, "a", target="second")
+    world.clock.sleep(25 * 3600)
+    world.sweep()
+    assert gate.calls.count("second.abort_uploads") == 1
+    assert "backup.abort_uploads" not in gate.calls
 
 
 # ---- bounds ----------------------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Cases 11 to 18: sources and connections that fail midway leave nothing, or the whole."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from shared.domain.errors import LengthMismatch, PreconditionFailed, SourceChanged, StoreError, StoreUnavailable
@@ -207,6 +209,48 @@ def test_a_part_refused_for_good_ends_the_session(store: Store, naps: list[float
     with pytest.raises(StoreError):
         store.put("object", pattern(LARGE), by=store.through(wire))
     store.assert_nothing_at("object")
+
+
+class Register:
+    """Counts the upload sessions that may be open."""
+
+    def __init__(self) -> None:
+        self.open = self.begun = 0
+
+    def begin(self) -> None:
+        self.open += 1
+        self.begun += 1
+
+    def end(self) -> None:
+        self.open -= 1
+
+
+@case(17)
+@also_model
+@sizes
+def test_a_session_is_registered_and_forgotten_with_its_write(store: Store, size: int) -> None:
+    register = Register()
+    store.connector.write("object", Bytes(pattern(size)), precondition=Absent(), sessions=register)
+    with pytest.raises(PreconditionFailed):
+        store.connector.write("object", Bytes(pattern(size)), precondition=Absent(), sessions=register)
+    assert register.open == store.rig.sessions(store.root) == 0
+    assert register.begun == 0 or size == LARGE, "small objects cost nothing more"
+
+
+@case(17)
+def test_a_session_that_outlives_its_write_is_found_by_its_path_alone(store: Store, naps: list[float]) -> None:
+    wire, register = store.wire(), Register()
+    wire.when(store.rig.part, lambda request, forward: store.rig.error("broken"), times=None)
+    wire.when(lambda request: request.method == "DELETE", answer(500), times=None)
+    broken = store.through(wire)
+    for path in ("object", "object/theirs"):
+        with pytest.raises(StoreUnavailable):
+            broken.write(path, Bytes(pattern(LARGE)), precondition=Absent(), sessions=register)
+    left, now = store.rig.sessions(store.root), datetime.now(UTC)
+    assert register.open == left in (0, 2)
+    assert store.connector.abort_uploads("object", older_than=now - timedelta(hours=1)) == 0
+    assert store.connector.abort_uploads("object", older_than=now + timedelta(hours=1)) == left // 2
+    assert store.rig.sessions(store.root) == left // 2
 
 
 @case(18)

@@ -219,10 +219,14 @@ class Container:
             ledger=self.ledger,
             verifier=self.verifier,
             cursors=CursorCodec(keys, now=self.clock.now),
-            report=lambda error: self.logger.error("request failed", **cause(error)),
+            report=self.report,
             owner_role=self.settings.owner_role,
         )
         return build(services)
+
+    def report(self, error: BaseException) -> None:
+        """Logs what a request was answered with 500 for."""
+        self.logger.error("request failed", **cause(error))
 
     def _client(self, service: str) -> Any:
         import boto3

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.connectors.s3 import S3Connector
+from shared.connectors.s3 import S3Connector, copying
 from shared.connectors.s3.writing import Place, uploads
 from shared.domain.errors import ContainerMissing, PreconditionFailed, StateUnavailable, StoreUnavailable
 from shared.domain.precondition import Absent
@@ -120,6 +120,21 @@ def test_a_session_that_is_gone_already_is_forgotten(aws, parts):
     with pytest.raises(StoreUnavailable):
         parts.write("k", Bytes(LARGE), precondition=Anyhow(), sessions=register)
     assert register.told == [("begin", 0), ("end", 0)]
+
+
+@pytest.mark.parametrize("abortable", [True, False])
+def test_a_copy_inside_s3_registers_its_session_too(aws, one, two, monkeypatch, abortable):
+    """moto reports no checksum of a copied part, so the copy is given up, and the bytes go through us in one request."""
+    monkeypatch.setattr(copying, "PART", 10)
+    one.write("k", Bytes(b"x" * 25), precondition=Anyhow())
+    if not abortable:
+        refuse(two, "AbortMultipartUpload")
+    register = Register(aws)
+    with one.open("k") as source:
+        written = two.write("k", source.content, precondition=Anyhow(), sessions=register)
+    assert written.route == "streamed"
+    assert [what for what, _ in register.told] == ["begin", "end"][: 1 + abortable]
+    assert opened(aws, "two") == ["k"][abortable:]
 
 
 # ---- the sweep's tidying ---------------------------------------------------------------------------------------------

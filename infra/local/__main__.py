@@ -23,15 +23,17 @@ def up(home: Home, arguments: argparse.Namespace) -> None:
     began = time.monotonic()
     home.prepare()
     with ExitStack() as stack:
-        with home.locked():
+        with home.locked(), ExitStack() as unfinished:
             running = servers.running(home)
             if running is None and arguments.detach:
                 running = servers.detach(home)
+                unfinished.callback(servers.stop, home)
             elif running is None:
                 running = stack.enter_context(servers.attached(home))
             elif not arguments.detach:
                 stack.callback(servers.stop, home)  # what was left up is this command's now
             here = _bring_up(home, running, arguments)
+            unfinished.pop_all()
         _say(f"Up in {time.monotonic() - began:.1f} s.")
         key, version = show.drop(here, arguments.file or show.sample(home.folder))
         show.follow(here, key, version)

@@ -90,4 +90,7 @@ def _version(python: str) -> str:
 
 
 if __name__ == "__main__":
-    assemble(sys.argv[1], Path(sys.argv[2]))
+    try:
+        assemble(sys.argv[1], Path(sys.argv[2]))
+    except subprocess.CalledProcessError as failed:  # it has said why
+        sys.exit(f"{failed.cmd[0]} failed; {sys.argv[1]} is not packed")

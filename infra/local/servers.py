@@ -6,20 +6,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import psutil
 
 from infra.local import issuer
-from infra.local.emulators import ROOT, azurite, ministack
+from infra.local.emulators import ROOT, Azurite, Emulator, azurite, ministack
 from infra.local.home import Home, StackError, claim_ports
-from infra.local.processes import STOP_SECONDS, clean_environment, end_group, server
+from infra.local.processes import STOP_SECONDS, clean_environment, end_group, is_free, server
 
 RUNNING = "running.json"
 REGION = "us-east-1"
+AZURITE_AWAY_SECONDS = 15.0
 LOG_MAX = 20 * 1024 * 1024
 
 
@@ -51,29 +52,42 @@ def serve(home: Home) -> None:
             secret_access_key=home.secret(),
             region=REGION,
         ) as aws,
-        azurite(
-            state_dir=home.state("azure"), log_dir=home.logs, port=ports["blobs"], queue_port=ports["queues"]
-        ) as azure,
+        ExitStack() as azure_stack,
         issuer.serving(key, ports["issuer"]) as issued_by,
     ):
-        home.write(
-            RUNNING,
-            {
-                "pid": os.getpid(),
-                "started": psutil.Process().create_time(),
-                "awsEndpoint": aws.endpoint,
-                "blobEndpoint": azure.blob_endpoint,
-                "azureConnectionString": azure.connection_string,
-                "issuer": issued_by,
-            },
-        )
+        azure = _start_azurite(azure_stack, home, ports)
+        _note(home, aws, azure, issued_by)
         try:
-            while not ended.wait(1.0) and psutil.pid_exists(aws.pid) and psutil.pid_exists(azure.pid):
-                pass
+            while not ended.wait(1.0) and _runs(aws.pid):
+                # A backup that is down is a case to try out, not the end of the stack; it comes back by itself.
+                if not _runs(azure.pid) and not ended.wait(AZURITE_AWAY_SECONDS) and is_free(ports["blobs"]):
+                    azure_stack.close()
+                    azure = _start_azurite(azure_stack, home, ports)
         finally:
             home.forget(RUNNING)
     if not ended.is_set():
-        raise StackError(f"An emulator ended by itself; see {home.logs}")
+        raise StackError(f"The AWS emulator ended by itself; see {home.logs}")
+
+
+def _note(home: Home, aws: Emulator, azure: Azurite, issued_by: str) -> None:
+    """Says where the servers are, and whose they are: this process's."""
+    home.write(
+        RUNNING,
+        {
+            "pid": os.getpid(),
+            "started": psutil.Process().create_time(),
+            "awsEndpoint": aws.endpoint,
+            "blobEndpoint": azure.blob_endpoint,
+            "azureConnectionString": azure.connection_string,
+            "issuer": issued_by,
+        },
+    )
+
+
+def _start_azurite(stack: ExitStack, home: Home, ports: Mapping[str, int]) -> Azurite:
+    return stack.enter_context(
+        azurite(state_dir=home.state("azure"), log_dir=home.logs, port=ports["blobs"], queue_port=ports["queues"])
+    )
 
 
 def running(home: Home) -> Servers | None:
@@ -164,6 +178,13 @@ def _lives(noted: Any) -> bool:
         process = psutil.Process(noted["pid"])
         return abs(process.create_time() - noted["started"]) < 0.01 and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, KeyError, TypeError):
+        return False
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # NoSuchKey answers an If-Match where there is no object (S3 user guide, "Conditional writes").
 _CODES: Mapping[str, type[FarshoreError]] = MappingProxyType[str, type[FarshoreError]](
-    dict.fromkeys(("NoSuchBucket", "PermanentRedirect", "IllegalLocationConstraintException"), ContainerMissing)
+    {"NoSuchBucket": ContainerMissing}
     | dict.fromkeys(
         ("SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "RequestThrottled"), Throttled
     )
@@ -39,6 +39,8 @@ _CODES: Mapping[str, type[FarshoreError]] = MappingProxyType[str, type[FarshoreE
         ("KMS.DisabledException", "KMS.NotFoundException", "KMS.KMSInvalidStateException"), CredentialsRefused
     )
     | dict.fromkeys(("InternalError", "ServiceUnavailable", "OperationAborted", "RequestTimeout"), StoreUnavailable)
+    # Both come as 403, and neither is about rights: an archived object comes back when it is restored, a clock when it is set.
+    | dict.fromkeys(("InvalidObjectState", "RequestTimeTooSkewed"), StoreUnavailable)
     | {
         "IncompleteBody": LengthMismatch,
         "KeyTooLongError": InvalidName,
@@ -49,6 +51,9 @@ _CODES: Mapping[str, type[FarshoreError]] = MappingProxyType[str, type[FarshoreE
         "InvalidRange": SourceChanged,
     }
 )
+
+_ELSEWHERE = frozenset({"PermanentRedirect", "IllegalLocationConstraintException", "AuthorizationHeaderMalformed"})
+"""S3's words for a bucket that is not in the region that was asked. A HEAD's 301 says the same without a word."""
 
 _SOURCE_CONDITION = "x-amz-copy-source"
 
@@ -81,6 +86,8 @@ def refused(status: int | None, code: str, after: str | None) -> Exception:
     """The tree's error for an answer of S3's own; ``NotFound`` for a HEAD's 404, which has no body to say more."""
     if status == 404 and not code:
         return NotFound()
+    if code in _ELSEWHERE or (status == 301 and not code):
+        return ContainerMissing("s3 has no such bucket in this region: set the integration's region to the bucket's")
     if status == 400 and not code:
         return CredentialsRefused("s3 answered 400 to a HEAD, as it does when a session has expired")
     return fault("s3", status, code, codes=_CODES, after=after)

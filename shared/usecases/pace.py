@@ -30,7 +30,7 @@ def check(deadline: Deadline) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Punctual:
-    """A content whose reads raise ``DeadlineExceeded`` near the attempt's end.
+    """A content whose reads raise ``DeadlineExceeded`` near the attempt's end, and so does asking where others may read it.
 
     The target then fails as with any broken source, and so ends its upload session, instead of being killed in the middle.
     """
@@ -68,9 +68,11 @@ class Punctual:
             yield piece
 
     def inside(self) -> Inside | None:
+        check(self.deadline)
         return self.content.inside()
 
     def fetchable(self) -> Fetchable | None:
+        check(self.deadline)
         return self.content.fetchable()
 
 

@@ -180,7 +180,9 @@ def _assumed(access: Access) -> Any:
 
     own = _own_session()
     arguments = {"RoleSessionName": "farshore"} | ({"ExternalId": access.external_id} if access.external_id else {})
-    place: dict[str, Any] = {"region_name": access.region} if access.region else {}
+    # Where this process is at home: its own account may not have switched on the region of somebody else's bucket.
+    region = own.get_config_variable("region") or access.region
+    place: dict[str, Any] = {"region_name": region} if region else {}
 
     def fetcher() -> Any:
         return AssumeRoleCredentialFetcher(

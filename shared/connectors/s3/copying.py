@@ -49,7 +49,7 @@ def copy(place: Place, content: Content, inside: Inside, progress: Progress) -> 
     crc = from_hex(content.checksums.values["crc64nvme"])
     size = content.size or 0
     if size > PART:
-        return _by_parts(place, _source(inside), size, crc, progress)
+        return _by_parts(place, content, _source(inside), crc, progress)
     written = _at_once(place, _source(inside), size, crc)
     progress(size)
     return Written(written, size, content.checksums, "copied")
@@ -94,21 +94,28 @@ def _told_by_head(place: Place, tag: Tag) -> int | None:
     return from_s3(head.get("ChecksumCRC64NVME"))
 
 
-def _by_parts(place: Place, source: Mapping[str, Any], size: int, crc: int, progress: Progress) -> Written:
+def _by_parts(place: Place, content: Content, source: Mapping[str, Any], crc: int, progress: Progress) -> Written:
+    size = content.size or 0
     step = plan_parts(size, S3, part=PART, memory=PART).part_size
     spans = [(number, offset, min(step, size - offset)) for number, offset in enumerate(range(0, size, step), 1)]
     with upload(place) as session:
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="copy") as pool:
-            receipts = tuple(pool.map(lambda span: _part(place, source, session.id, span, progress), spans))
+            receipts = tuple(pool.map(lambda span: _part(place, content, source, session.id, span, progress), spans))
         sent = Sent(receipts, size, combined((receipt.crc, receipt.size) for receipt in receipts))
         _prove(sent.crc, crc)
         return complete(place, session, sent, "copied")
 
 
 def _part(
-    place: Place, source: Mapping[str, Any], upload_id: str, span: tuple[int, int, int], progress: Progress
+    place: Place,
+    content: Content,
+    source: Mapping[str, Any],
+    upload_id: str,
+    span: tuple[int, int, int],
+    progress: Progress,
 ) -> Receipt[str]:
     number, offset, size = span
+    content.inside()  # still? It says so until its reader's time is over
     with speaking():
         answer = place.connection.client.upload_part_copy(
             **place.target,

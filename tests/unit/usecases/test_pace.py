@@ -39,3 +39,12 @@ def test_it_stops_a_read_and_a_stream_in_time_to_clean_up(content):
         next(pieces)
     with pytest.raises(DeadlineExceeded):
         punctual.read(0, 1)
+
+
+@pytest.mark.parametrize("ask", ["inside", "fetchable"])
+def test_it_offers_nothing_to_a_store_that_would_still_be_copying_when_the_time_is_over(content, ask):
+    deadline = Until()
+    punctual = Punctual(content, deadline)
+    deadline.left = MARGIN_SECONDS
+    with pytest.raises(DeadlineExceeded):
+        getattr(punctual, ask)()

@@ -7,7 +7,7 @@ import pytest
 from shared.connectors.s3 import copying
 from shared.connectors.transfer.content import BytesContent
 from shared.connectors.transfer.crc import crc64, to_s3
-from shared.domain.errors import ChecksumMismatch, SourceChanged
+from shared.domain.errors import ChecksumMismatch, DeadlineExceeded, SourceChanged, StoreUnavailable
 from shared.domain.objects import Attributes, Checksums
 from shared.domain.precondition import Absent
 from shared.domain.stamp import Stamp
@@ -96,6 +96,15 @@ def test_a_refused_copy_is_streamed_and_not_tried_again(one, two):
     assert len(tries) == 1
 
 
+def test_an_archived_object_waits_and_leaves_the_others_their_copies(one, two):
+    one.write("a", BytesContent(DATA), precondition=Absent())
+    tries = refusing(two, "CopyObject", 403, {"Code": "InvalidObjectState"})
+    for name in ("b", "c"):
+        with one.open("a") as opened, pytest.raises(StoreUnavailable):
+            two.write(name, opened.content, precondition=Absent())
+    assert len(tries) == 2
+
+
 def test_a_copy_of_a_replaced_source_says_so(one, two):
     one.write("a", BytesContent(DATA), precondition=Absent())
     condition = {"Code": "PreconditionFailed", "Condition": "x-amz-copy-source-If-Match"}
@@ -169,3 +178,29 @@ def test_a_copy_by_parts_that_differs_leaves_nothing(aws, one, two):
         two.write("b", opened.content, precondition=Absent())
     assert two.head("b") is None
     assert not aws.list_multipart_uploads(Bucket="two").get("Uploads")
+
+
+@pytest.mark.usefixtures("tiny_parts")
+def test_a_copy_by_parts_ends_with_its_time_and_leaves_nothing(aws, one, two):
+    one.write("a", BytesContent(DATA), precondition=Absent())
+    answering(two, "UploadPartCopy", lambda parsed: parsed["CopyPartResult"].update(ChecksumCRC64NVME="AAAAAAAAAAE="))
+    with one.open("a") as opened, pytest.raises(DeadlineExceeded):
+        two.write("b", Expiring(opened.content, asks=5), precondition=Absent())
+    assert two.head("b") is None
+    assert not aws.list_multipart_uploads(Bucket="two").get("Uploads")
+
+
+class Expiring:
+    """A content whose reader has no more time after so many questions."""
+
+    def __init__(self, content, asks: int) -> None:
+        self._content, self._asks = content, asks
+
+    def __getattr__(self, name: str):
+        return getattr(self._content, name)
+
+    def inside(self):
+        self._asks -= 1
+        if self._asks < 0:
+            raise DeadlineExceeded
+        return self._content.inside()

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from shared.connectors.s3 import S3Connector, wire
+from shared.connectors.s3 import S3Connector, client, wire
 from shared.connectors.s3.client import Access, connect
 from shared.connectors.s3.wire import base_of, service_of
 from shared.connectors.transfer.content import BytesContent
@@ -87,6 +87,18 @@ def test_a_refusal_is_not_asked_twice(lone, monkeypatch, status, code, kind):
     sent = scripted(lone, monkeypatch, Raw(status, {}, f"<Error><Code>{code}</Code></Error>".encode()))
     with pytest.raises(kind):
         lone.write("k", BytesContent(b"x"), precondition=Match(lone_tag()))
+    assert len(sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(301, ""), (301, "PermanentRedirect"), (400, "AuthorizationHeaderMalformed")],
+)
+def test_a_bucket_of_another_region_is_told_as_such(lone, monkeypatch, status, code):
+    body = f"<Error><Code>{code}</Code></Error>".encode() if code else b""
+    sent = scripted(lone, monkeypatch, Raw(status, {}, body))
+    with pytest.raises(ContainerMissing, match="region"):
+        lone.head("k")
     assert len(sent) == 1
 
 
@@ -206,6 +218,19 @@ def test_a_role_is_assumed_with_the_tenants_external_id(aws):
     rights = connection.wire._credentials.get_frozen_credentials()
     assert rights.token
     assert rights.access_key != KEYS["access_key_id"]
+
+
+def test_a_role_is_assumed_where_this_process_is_at_home(aws, monkeypatch):
+    """Not in the bucket's region, which this process's own account may not have switched on."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    client._own_session.cache_clear()
+    monkeypatch.setattr(client._own_session(), "create_client", lambda *_, **place: pytest.fail(place["region_name"]))
+    try:
+        connection = connect(Access("me-south-1", role_arn="arn:aws:iam::123456789012:role/backup"), "one")
+        with pytest.raises(pytest.fail.Exception, match="eu-west-1"):
+            connection.wire._credentials.get_frozen_credentials()
+    finally:
+        client._own_session.cache_clear()
 
 
 def test_no_secret_shows(caplog, monkeypatch, lone):

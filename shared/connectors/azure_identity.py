@@ -33,8 +33,9 @@ _YOUNG_SECONDS = 10.0
 _TIMEOUT_SECONDS = 10.0
 _ASSERTION_SECONDS = 300
 _LONGEST_ANSWER = 64 * 1024
-_STATEMENT_UNKNOWN_YET = 70021
-"""AADSTS70021: no federated credential matches. For minutes after one was made this passes by itself."""
+_STATEMENT_UNKNOWN_YET = "70021"
+"""AADSTS70021 and, naming what does not match, 700211, 700213, 7002138 and so on: no federated credential matches. For
+minutes after one was made this passes by itself."""
 
 _CODES: Mapping[str, Fault] = {
     "invalid_client": CredentialsRefused,
@@ -188,7 +189,7 @@ def _token(answer: Mapping[str, Any], started: float) -> AccessToken:
 
 def _refusal(status: int, headers: Mapping[str, str], answer: Mapping[str, Any]) -> StoreError:
     codes = answer.get("error_codes")
-    if isinstance(codes, list) and _STATEMENT_UNKNOWN_YET in codes:
+    if isinstance(codes, list) and any(str(code).startswith(_STATEMENT_UNKNOWN_YET) for code in codes):
         return StoreUnavailable("entra knows no federated credential for this worker yet")
     return fault("entra", status, str(answer.get("error", "")), codes=_CODES, after=headers.get("Retry-After"))
 

@@ -13,7 +13,9 @@ _OPERATORS = frozenset(
         "AWS.SimpleQueueService.NonExistentQueue",
         "InvalidClientTokenId",
         "KMS.AccessDeniedException",
+        "OutboundWebIdentityFederationDisabledException",
         "QueueDoesNotExist",
+        "RegionDisabledException",
         "ResourceNotFoundException",
         "UnrecognizedClientException",
     }

@@ -106,9 +106,10 @@ def test_a_queue_that_does_not_answer_is_an_error_that_may_pass(queue, sqs):
     assert "canary" not in str(refused.value)
 
 
-def test_a_queue_that_may_not_be_used_is_the_operators_to_mend(queue, sqs):
-    sqs.fail = [refusal("AccessDenied")]
-    with pytest.raises(Misconfigured, match="AccessDenied"):
+@pytest.mark.parametrize("code", ["AccessDenied", "OutboundWebIdentityFederationDisabledException"])
+def test_what_is_not_allowed_or_switched_on_is_the_operators_to_mend(queue, sqs, code):
+    sqs.fail = [refusal(code)]
+    with pytest.raises(Misconfigured, match=code):
         queue.send([job()])
 
 

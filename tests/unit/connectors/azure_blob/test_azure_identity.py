@@ -134,8 +134,9 @@ def test_a_refusal_needs_the_user(entra: Entra, identity: WorkloadIdentity, code
     assert "canary" not in str(refused.value)
 
 
-def test_a_new_federated_credential_may_take_minutes(entra: Entra, identity: WorkloadIdentity) -> None:
-    entra.status, entra.body = 400, {"error": "invalid_client", "error_codes": [70021]}
+@pytest.mark.parametrize("code", [70021, 700211, 700213, 7002138])
+def test_a_new_federated_credential_may_take_minutes(entra: Entra, identity: WorkloadIdentity, code: int) -> None:
+    entra.status, entra.body = 400, {"error": "invalid_client", "error_codes": [code]}
     with pytest.raises(StoreUnavailable):
         identity.get_token(SCOPE)
 

@@ -109,11 +109,6 @@ _OUTCOMES: dict[tuple[int, str], set[str]] = defaultdict(set)
 _REASONS: dict[tuple[int, str], str] = {}
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "model: also holds for the reference model")
-    config.addinivalue_line("markers", "case(number): which of the 66 cases of a connector this test proves")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("long") and not LONG and Path(__file__).parent in item.path.parents:

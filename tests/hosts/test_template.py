@@ -104,6 +104,38 @@ def test_the_host_buries_before_sqs_does_and_sqs_before_it_forgets():
         assert dead["MessageRetentionPeriod"] == 14 * 86_400
 
 
+def test_a_job_outlives_all_its_attempts_and_their_waits():
+    waits = PARAMETERS["JobAttempts"]["MaxValue"] * PARAMETERS["RetryMax"]["MaxValue"]
+    assert waits < RESOURCES["JobsQueue"]["Properties"]["MessageRetentionPeriod"]
+    assert PARAMETERS["RetryMax"]["MaxValue"] + 900 < 43_200  # SQS counts a message's hiding from its receipt
+
+
+def test_a_target_that_is_down_is_told_of():
+    alarm = RESOURCES["JobsFailingAlarm"]["Properties"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("Farshore", "StillFailing")
+    assert alarm["Dimensions"] == [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
+    assert alarm["Period"] >= PARAMETERS["RetryMax"]["Default"]
+
+
+def test_a_new_account_can_deploy():
+    """It may have ten executions at a time, all of which have to stay unreserved (AWS Lambda quotas)."""
+    assert not [
+        name for name, it in of_type("AWS::Serverless::Function").items() if "ReservedConcurrentExecutions" in it
+    ]
+
+
+def test_a_primary_under_a_key_can_be_read_through_s3_by_who_reads_it():
+    policy = RESOURCES["ReadPrimaryUnderKey"]
+    assert policy["Condition"] == "PrimaryIsUnderAKey"
+    assert policy["Properties"]["Roles"] == [{"Ref": "ReplicateRole"}, {"Ref": "SweepRole"}]
+    (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert set(statement["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey"}
+    assert statement["Resource"] == {"Ref": "PrimaryKey"}
+    assert statement["Condition"] == {
+        "StringEquals": {"kms:ViaService": {"Sub": "s3.${AWS::Region}.${AWS::URLSuffix}"}}
+    }
+
+
 def test_waiting_between_attempts_never_looks_like_a_lost_job_to_the_sweep():
     assert PARAMETERS["RetryMax"]["Default"] < AWAITED.total_seconds()
 
@@ -225,7 +257,7 @@ def test_the_dashboard_is_json_and_shows_lag_bytes_and_failures_by_target():
 def test_outputs_say_where_everything_is():
     assert set(TEMPLATE["Outputs"]) >= {
         "ApiId", "ApiUrl", "PrimaryBucket", "TablePrefix", "KeyId", "EventsQueueUrl", "EventsDlqUrl", "JobsQueueUrl",
-        "JobsDlqUrl", *FUNCTIONS,
+        "JobsDlqUrl", "ReplicateRole", "SweepRole", *FUNCTIONS,
     }  # fmt: skip
 
 

@@ -93,6 +93,16 @@ def test_what_may_pass_comes_back_after_a_growing_while(ready, receives, delay):
     assert (row(ready).status, row(ready).attempts) == ("pending", receives)
 
 
+@pytest.mark.parametrize(("receives", "told"), [(3, False), (4, True)])
+def test_what_fails_again_and_again_is_measured_for_the_alarm(ready, capsys, receives, told):
+    failing(ready, StoreUnavailable())
+    handled(ready, job(), receives=receives)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    measured = [line for line in lines if "StillFailing" in line]
+    assert bool(measured) is told
+    assert all(line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"]] for line in measured)
+
+
 def test_a_wait_that_was_asked_for_is_kept(ready):
     failing(ready, Throttled(after=77))
     handled(ready, job())

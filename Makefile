@@ -77,10 +77,13 @@ bench: $(STACK) ## measure against rclone, on this computer
 	@$(PY) -m tests.bench
 
 # ---- delivery ----------------------------------------------------------------------------------------------------
-ARCHITECTURE ?= arm64
+# Answers that were kept are offered again: an unanswered ExistingBucket would have a deployment turn to a new, empty one.
+ANSWERS := $(wildcard samconfig.local.toml)
+ARCHITECTURE ?= $(or $(if $(ANSWERS),$(shell sed -n 's/.*Architecture=[^a-z]*\([a-z0-9_]*\).*/\1/p' $(ANSWERS))),arm64)
 deploy: .tools/sam/.ready $(UV) ## deploy to AWS, asking what it needs to know (ARCHITECTURE=arm64 or x86_64)
 	ARCHITECTURE=$(ARCHITECTURE) $(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
-	$(SAM) deploy --guided --capabilities CAPABILITY_IAM --parameter-overrides Architecture=$(ARCHITECTURE)
+	$(SAM) deploy --guided --capabilities CAPABILITY_IAM --no-fail-on-empty-changeset \
+	  $(if $(ANSWERS),--config-file "$(CURDIR)/$(ANSWERS)",--parameter-overrides Architecture=$(ARCHITECTURE))
 
 locks: $(UV) ## make the hashed locks anew from pyproject.toml and infra/locks/*.in
 	@PATH="$(CURDIR)/.tools/uv/bin:$$PATH" UV_PYTHON="$$($(FIND_PYTHON))" infra/locks/compile

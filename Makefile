@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run down reset redrive test pr format bench deploy locks clean
+.PHONY: help run down reset redrive test coverage pr format bench deploy locks clean
 
 FIND_PYTHON := sh infra/local/find-python
 UV := .tools/uv/bin/uv
@@ -56,8 +56,11 @@ redrive: .venv/.ready ## send the jobs that were given up round again
 	@exec $(PY) -m infra.local redrive
 
 # ---- quality -----------------------------------------------------------------------------------------------------
-test: $(STACK) ## all tests, with branch coverage
-	@$(PY) -m pytest -q --cov --cov-report=term:skip-covered
+test: $(STACK) ## all tests; TESTS=tests/unit some, FARSHORE_LONG=1 the long ones too
+	@$(PY) -m pytest -q $(TESTS)
+
+coverage: $(STACK) ## all tests, with branch coverage
+	@$(PY) -m pytest -q --cov --cov-report=term:skip-covered --cov-fail-under=97
 
 pr: $(STACK) .tools/checkov/.ready ## every gate: format, lint, types, layers, template, tests
 	.venv/bin/ruff format --check .
@@ -67,7 +70,7 @@ pr: $(STACK) .tools/checkov/.ready ## every gate: format, lint, types, layers, t
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 $(SAM) validate --lint
 	.tools/sam/bin/cfn-lint template.yaml
 	.tools/checkov/bin/checkov -f template.yaml --framework cloudformation --skip-download --quiet --compact
-	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory coverage
 
 format: .venv/.ready ## format the code and mend what can be mended
 	.venv/bin/ruff format .

@@ -48,25 +48,26 @@ def measure() -> Mapping[str, Pair]:
     Each is the median of three rounds, less what the same client takes to start and find nothing to copy: a worker starts once
     and copies for hours.
     """
-    with _servers() as (folder, routes):
-        idle = {name: _median(lambda route=route: _both(folder, route, "nothing/")) for name, route in routes.items()}
+    with _servers() as (source, routes):
+        idle = {name: _median(lambda route=route: _both(source, route, "nothing/")) for name, route in routes.items()}
         results = {}
         for name, route in routes.items():
             for label, prefix in ((name, "large/"), (f"small_{name}", "small/")):
                 results[label] = _less(
-                    _median(lambda route=route, prefix=prefix: _both(folder, route, prefix)), idle[name]
+                    _median(lambda route=route, prefix=prefix: _both(source, route, prefix)), idle[name]
                 )
         return results
 
 
 @contextmanager
-def _servers() -> Iterator[tuple[Folder, Mapping[str, Route]]]:
+def _servers() -> Iterator[tuple[str, Mapping[str, Route]]]:
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=memory_folder(), prefix="bench-")))
         (place / "s3" / BUCKET / "nothing").mkdir(parents=True)
-        folder = stack.enter_context(serve_s3(place / "s3"))
+        folder = Folder(place / "s3")
         folder.sparse(BUCKET, "large/one", GIB)
         folder.small(BUCKET, "small", SMALL, SMALL_BYTES)
+        source = stack.enter_context(serve_s3(folder.root))
         aws, azure = stack.enter_context(ministack()), stack.enter_context(azurite())
         boto3.client(
             "s3",
@@ -77,7 +78,7 @@ def _servers() -> Iterator[tuple[Folder, Mapping[str, Route]]]:
         ).create_bucket(Bucket=TARGET)
         with BlobServiceClient.from_connection_string(azure.connection_string) as service:
             service.create_container(TARGET)
-        yield folder, {"s3_azure": _to_azure(azure), "s3_s3": _to_s3(aws.endpoint)}
+        yield source, {"s3_azure": _to_azure(azure), "s3_s3": _to_s3(aws.endpoint)}
 
 
 def _to_azure(azure: Any) -> Route:
@@ -90,12 +91,12 @@ def _to_s3(endpoint: str) -> Route:
     return Route({"connector": "s3", "arguments": arguments}, rclone_s3(endpoint))
 
 
-def _both(folder: Folder, route: Route, prefix: str) -> Pair:
+def _both(endpoint: str, route: Route, prefix: str) -> Pair:
     """One round: ours, then rclone's, of what is under ``prefix``."""
-    source = {"connector": "s3", "arguments": {"bucket_name": BUCKET, "endpoint": folder.endpoint, **KEYS}}
+    source = {"connector": "s3", "arguments": {"bucket_name": BUCKET, "endpoint": endpoint, **KEYS}}
     order = {"source": source, "target": route.ours, "prefix": prefix}
     ours = python("tests.bench.copy_worker", json.dumps(order))
-    peer = run(rclone_copy(f"{rclone_s3(folder.endpoint)}{BUCKET}/{prefix}", f"{route.rclone}{TARGET}/{prefix}"))
+    peer = run(rclone_copy(f"{rclone_s3(endpoint)}{BUCKET}/{prefix}", f"{route.rclone}{TARGET}/{prefix}"))
     return Pair(ours.cpu, peer.cpu)
 
 

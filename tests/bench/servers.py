@@ -27,10 +27,11 @@ GIB = 1024 * MIB
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """What ``rclone serve s3`` serves: each subfolder is a bucket."""
+    """What ``rclone serve s3`` serves: each subfolder is a bucket. Fill it first: a server that looks at it keeps what it saw,
+    and with it the MD5 of each file, which is its ETag.
+    """
 
     root: Path
-    endpoint: str
 
     def sparse(self, bucket: str, key: str, size: int) -> None:
         """An object of zeros that takes no room."""
@@ -50,8 +51,8 @@ class Folder:
 
 
 @contextmanager
-def serve_s3(root: Path) -> Iterator[Folder]:
-    """Serves a folder by S3's protocol to whoever asks, with any keys."""
+def serve_s3(root: Path) -> Iterator[str]:
+    """Serves a folder by S3's protocol to whoever asks, with any keys; its endpoint."""
     port = free_port()
     command = [RCLONE, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--vfs-cache-mode", "off", f":local:{root}"]
     with server(
@@ -61,7 +62,7 @@ def serve_s3(root: Path) -> Iterator[Folder]:
         folder=root.parent,
         ready=lambda: _listens(port),
     ):
-        yield Folder(root, f"http://127.0.0.1:{port}")
+        yield f"http://127.0.0.1:{port}"
 
 
 def rclone_s3(endpoint: str) -> str:

@@ -26,24 +26,33 @@ _CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000, aws_req
 
 @contextmanager
 def counting() -> Iterator[Counter[str]]:
-    """Requests by service, seen where they leave: botocore's session serves the AWS SDKs and our own short way alike."""
+    """Requests by service, seen where they leave: in botocore's session, and in our own two ways."""
     from botocore.httpsession import URLLib3Session
 
     from shared.connectors.azure_blob.transport import Urllib3Transport
+    from shared.connectors.s3.line import Direct
 
     seen: Counter[str] = Counter()
-    aws, azure = URLLib3Session.send, Urllib3Transport.send
+    aws, objects, azure = URLLib3Session.send, Direct.send, Urllib3Transport.send
 
     def to_aws(self: Any, request: Any) -> Any:
-        proof = request.headers.get("Authorization", b"")
+        proof = request.headers["Authorization"]
         seen[_SCOPE.search(proof.decode() if isinstance(proof, bytes) else proof).group(1)] += 1
         return aws(self, request)
+
+    def to_objects(self: Any, request: Any) -> Any:
+        seen["s3"] += 1
+        return objects(self, request)
 
     def to_azure(self: Any, request: Any, **options: Any) -> Any:
         seen["azure"] += 1
         return azure(self, request, **options)
 
-    with patch.object(URLLib3Session, "send", to_aws), patch.object(Urllib3Transport, "send", to_azure):
+    with (
+        patch.object(URLLib3Session, "send", to_aws),
+        patch.object(Direct, "send", to_objects),
+        patch.object(Urllib3Transport, "send", to_azure),
+    ):
         yield seen
 
 

@@ -73,7 +73,9 @@ def connect(access: Access, bucket: str) -> Connection:
         rights = _rights(access) or session.get_credentials()
         renewing: Callable[..., Any] = partial(_renewing, rights)
         client.meta.events.register_first("needs-retry.s3", renewing)
-        return Connection(client, Wire(client, bucket, rights, access.attempts))
+        return Connection(
+            client, Wire(client, bucket, rights, access.attempts, session.get_config_variable("ca_bundle"))
+        )
 
 
 def _renewing(rights: Any, response: Any = None, attempts: int = 1, **_: Any) -> float | None:

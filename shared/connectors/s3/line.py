@@ -36,13 +36,13 @@ class Direct:
         parts = urlsplit(base)
         self._origin = f"{parts.scheme}://{parts.netloc}"
         secure: dict[str, Any] = {"cert_reqs": "CERT_REQUIRED", "ca_certs": get_cert_path(bundle or True)}
-        self._manager = urllib3.PoolManager(
+        manager = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=config.connect_timeout, read=config.read_timeout),
             maxsize=config.max_pool_connections,
             socket_options=_SOCKET,
             **(secure if parts.scheme == "https" else {}),
         )
-        self._pool = self._manager.connection_from_url(self._origin)
+        self._pool = manager.connection_from_url(self._origin)
 
     def send(self, request: Any) -> Any:
         answer = self._pool.urlopen(
@@ -59,7 +59,7 @@ class Direct:
         return _Answer(answer.status, answer.headers, answer)
 
     def close(self) -> None:
-        self._manager.clear()
+        self._pool.close()
 
 
 def line_to(base: str, config: Any, bundle: Any) -> Line:

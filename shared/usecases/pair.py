@@ -1,12 +1,12 @@
 """The two ends of a job, and what each version found there is called."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.domain.errors import CredentialsRefused, ForeignEvent, NotFound
 from shared.domain.event import Job
 from shared.domain.objects import ObjectHead
 from shared.domain.rule import Rule
-from shared.domain.stamp import Stamp, origin_of
+from shared.domain.stamp import Stamp, maker_of, origin_of
 from shared.domain.tenant import Tenant
 from shared.ports.state import Integrations, Rules, Tenants
 from shared.ports.stores import SourceStore, Stores, TargetStore
@@ -26,17 +26,34 @@ class Pair:
         """Whether the target, as seen before the source, needs nothing.
 
         With a source: the target holds this version already, or the source's object must not travel (``_echo``). Without
-        one: there is nothing to remove, the rule keeps replicas, or what is there is no replica. A delete removes copies
-        that Farshore made; it never destroys an original, somebody's own object or the other half of a ring.
+        one: there is nothing to remove, the rule keeps replicas, or what is there is no replica of this pair. A delete removes
+        copies that Farshore made for it; it never destroys an original, somebody's own object, the other half of a ring, or
+        what another target keeps under the same name.
         """
         if here is None:
-            return self.rule.on_delete == "keep" or there is None or there.stamp is None
+            return self.rule.on_delete == "keep" or there is None or there.stamp is None or self.taken(None, there)
         name = self.name(here)
         return self._echo(name) or (there is not None and name.names_same(_identity(self.target, self.path, there)))
 
     def name(self, here: ObjectHead) -> Stamp:
         """What to call the source's version: the stamp to put on its replica. In rings and chains it is the origin's."""
-        return _identity(self.source, self.key, here)
+        return replace(_identity(self.source, self.key, here), maker=self._maker)
+
+    def taken(self, here: ObjectHead | None, there: ObjectHead | None) -> bool:
+        """Whether what is on the target is a replica of another object, made for another target that shares the container.
+
+        To replace it would leave the other target's ledger claiming a copy that is gone, and have the two go on replacing
+        each other's. Several ways to one name from one origin (a diamond) are no collision.
+        """
+        stamp = there.stamp if there else None
+        if stamp is None or stamp.maker in (None, self._maker):
+            return False
+        own = origin_of(self.source.service, self.source.container, self.key)
+        return stamp.origin != own and (here is None or stamp.origin != self.name(here).origin)
+
+    @property
+    def _maker(self) -> str:
+        return maker_of(self.rule.tenant_id, self.rule.target.name)
 
     def _echo(self, name: Stamp) -> bool:
         """Whether the source's object is a copy that came from its target, or from beside it.

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from shared.domain.errors import FarshoreError, StoreError, Unsettled
+from shared.domain.errors import Conflict, FarshoreError, StoreError, Unsettled
 from shared.domain.event import Job
 from shared.domain.objects import Checksums, ObjectHead, Written
 from shared.domain.precondition import as_seen
@@ -36,6 +36,8 @@ from shared.usecases.register import Registered
 
 ROUNDS = 4
 """Looks at a pair in one attempt. More than one is rare; four in a row mean that somebody writes faster than we can."""
+
+TAKEN = "another target keeps its replica of another object under this name: give each a path or container of its own"
 
 PAUSED = Failure("rule_paused", "the rule is paused; a sweep takes the object up after it is resumed")
 
@@ -80,6 +82,7 @@ def replicate(job: Job, world: Replicating, deadline: Deadline) -> Replica | Non
     Raises:
         NotFound, ForeignEvent: the job is nobody's any more (``rule_of``).
         CredentialsRefused: the integration is gone or not active.
+        Conflict: the name on the target holds a replica of another object, made for another target (``Pair.taken``).
         Unsettled: either end changed under us in every round.
         DeadlineExceeded: the attempt's time is nearly over.
         StateUnavailable, StoreError: as the ports say; nothing partial is visible, the job may be done again.
@@ -90,7 +93,7 @@ def replicate(job: Job, world: Replicating, deadline: Deadline) -> Replica | Non
         return None
     pair = pair_of(job.key, tenant, rule, world.integrations, world.stores)
     seen = _settle(job, pair, world, deadline)
-    row = _row(job, seen, world)
+    row = _row(job, pair, seen, world)
     world.ledger.record(row)
     _count(job, seen, row, world.metrics)
     return row
@@ -140,6 +143,8 @@ def _round(job: Job, pair: Pair, world: Replicating, deadline: Deadline) -> Seen
         here = opened.head if opened else None
         if pair.right(here, there):
             return Seen(here, there)
+        if pair.taken(here, there):
+            raise Conflict(TAKEN)
         if opened is None:
             pair.target.delete(pair.path, precondition=as_seen(there))
             seen = Seen(None, None, "Deleted")
@@ -166,7 +171,7 @@ def _same(here: ObjectHead | None, now: ObjectHead | None) -> bool:
     return (here and here.version) == (now and now.version)
 
 
-def _row(job: Job, seen: Seen, world: Replicating) -> Replica:
+def _row(job: Job, pair: Pair, seen: Seen, world: Replicating) -> Replica:
     """What the ledger shall know of a settled pair."""
     now = world.clock.now()
     bare = Replica(job.tenant_id, job.key, job.target, job.rule_id, "deleted", now, job.sequencer)
@@ -174,6 +179,8 @@ def _row(job: Job, seen: Seen, world: Replicating) -> Replica:
         return _copied(bare, job, seen.here, seen.written)
     if seen.action == "Deleted":
         return bare
+    if seen.here is None and pair.taken(None, seen.there):
+        return replace(bare, target_tag=seen.there.tag if seen.there else None)
     return _kept(bare, job, seen, _earlier(job, world.ledger))
 
 

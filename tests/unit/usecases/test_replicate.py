@@ -6,6 +6,7 @@ import pytest
 
 from shared.domain.errors import (
     ChecksumMismatch,
+    Conflict,
     CredentialsRefused,
     DeadlineExceeded,
     ForeignEvent,
@@ -16,7 +17,7 @@ from shared.domain.errors import (
 )
 from shared.domain.objects import Attributes, Tag
 from shared.domain.retry import AfterUser, Later, Never
-from shared.domain.stamp import Stamp, origin_of
+from shared.domain.stamp import Stamp, maker_of, origin_of
 from shared.usecases.replicate import failed
 from tests.model.world import Gate, Until, World
 
@@ -79,7 +80,11 @@ def test_a_new_object_arrives_with_its_attributes_and_a_stamp(world):
     assert world.bytes_at("backup") == {"k": b"news"}
     assert there.attributes == attributes
     assert there.stamp == Stamp(
-        origin_of("memory", "primary", "k"), here.version, 4, here.checksums.values["crc64nvme"]
+        origin_of("memory", "primary", "k"),
+        here.version,
+        4,
+        here.checksums.values["crc64nvme"],
+        maker_of("acme", "backup"),
     )
     assert row == the_row(world)
     assert (row.status, row.route, row.size, row.lag_seconds) == ("replicated", "streamed", 4, 3.0)
@@ -281,6 +286,63 @@ def test_a_delete_takes_only_what_was_seen(world, gate):
     assert world.bytes_at("backup") == {"k": b"theirs"}
 
 
+# ---- several targets in one container --------------------------------------------------------------------------------
+@pytest.fixture
+def crowded() -> World:
+    """Two tenants whose keys meet under one name in one container."""
+    world = World()
+    for tenant in ("acme", "bolt"):
+        world.tenant(tenant, prefix=f"{tenant}/")
+        world.rule(f"of-{tenant}", tenant=tenant, container="vault", path="{relative}", on_delete="delete")
+    world.replicate(job_for(world, world.put("acme/k", b"acme's")))
+    return world
+
+
+def test_a_replica_made_for_another_target_is_not_replaced(crowded):
+    job = job_for(crowded, crowded.put("bolt/k", b"bolt's"))
+    with pytest.raises(Conflict) as refusal:
+        crowded.replicate(job)
+    assert crowded.bytes_at("vault") == {"k": b"acme's"}
+    assert isinstance(refusal.value.retry, Never)
+
+
+def test_the_first_of_two_goes_on_as_if_alone(crowded):
+    with pytest.raises(Conflict):
+        crowded.replicate(job_for(crowded, crowded.put("bolt/k", b"bolt's")))
+    crowded.replicate(job_for(crowded, crowded.put("acme/k", b"newer")))
+    assert crowded.bytes_at("vault") == {"k": b"newer"}
+    crowded.replicate(job_for(crowded, crowded.remove("acme/k")))
+    crowded.replicate(job_for(crowded, crowded.event("bolt/k")))
+    assert crowded.bytes_at("vault") == {"k": b"bolt's"}
+
+
+@pytest.mark.parametrize("policy", ["keep", "delete"])
+def test_a_replica_made_for_another_target_is_neither_deleted_nor_called_ones_own(crowded, policy):
+    crowded.change("rules", "of-bolt", on_delete=policy)
+    row = crowded.replicate(job_for(crowded, crowded.remove("bolt/k")))
+    assert crowded.bytes_at("vault") == {"k": b"acme's"}
+    assert (row.status, row.source_version) == ("deleted", None)
+
+
+def test_an_object_that_nobody_stamped_is_replaced(world):
+    world.stores.buckets["backup"].put("k", b"theirs")
+    world.replicate(job_for(world, world.put("k", b"ours")))
+    assert world.bytes_at("backup") == {"k": b"ours"}
+
+
+def test_two_ways_to_one_name_from_one_origin_are_no_collision(world):
+    world.rule("side")
+    for bucket, tenant in (("backup", "east"), ("side", "west")):
+        world.tenant(tenant, bucket)
+        world.rule(f"of-{tenant}", tenant=tenant, container="end")
+    for body in (b"one", b"two"):
+        for job in world.plan(world.put("k", body)):
+            world.replicate(job)
+        for bucket in ("backup", "side"):
+            world.replicate(job_for(world, world.event("k", bucket)))
+        assert world.bytes_at("end") == {"k": body}
+
+
 # ---- rings and chains ------------------------------------------------------------------------------------------------
 def ring(world):
     """acme: primary -> backup; mirror: backup -> primary."""
@@ -331,8 +393,9 @@ def test_a_chain_carries_the_first_stamp(world):
     world.drain()
     world.plan(world.event("k", "backup"))
     world.drain()
-    stamps = {world.stores.buckets[name].head("k").stamp for name in ("backup", "far")}
-    assert [stamp.origin for stamp in stamps] == [origin_of("memory", "primary", "k")]
+    near, far = (world.stores.buckets[name].head("k").stamp for name in ("backup", "far"))
+    assert near.names_same(far)
+    assert near.origin == origin_of("memory", "primary", "k")
 
 
 def test_a_rule_whose_target_is_its_own_source_writes_nothing(world):

@@ -8,7 +8,7 @@ from typing import Literal
 
 from shared.domain.stamp import Stamp
 
-type Algorithm = Literal["crc64nvme", "crc32c", "md5", "sha1", "sha256", "dropbox", "quickxor"]
+type Algorithm = Literal["crc64nvme", "crc32c", "crc32", "md5", "sha1", "sha256", "sha512", "dropbox", "quickxor"]
 """``crc64nvme`` is Azure's CRC64 too: one algorithm, two byte orders on the wire (facts: same polynomial, verified)."""
 
 

@@ -1,15 +1,17 @@
 """A store under test, as the tests hold it: a fresh root, a connector to it, and what is often asked of both."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import awscrt.checksums
 import pytest
 from awscrt.checksums import crc64nvme
 
 from shared.domain.capabilities import Capabilities
-from shared.domain.objects import ObjectSummary, Written
+from shared.domain.objects import Algorithm, ObjectSummary, Written
 from shared.domain.precondition import Any as Anyhow
 from shared.domain.precondition import Precondition
 from shared.domain.stamp import Stamp
@@ -24,6 +26,14 @@ ANYHOW = Anyhow()
 
 def crc_of(data: bytes) -> str:
     return f"{crc64nvme(data):016x}"
+
+
+def sum_of(algorithm: Algorithm, data: bytes) -> str:
+    if algorithm == "crc64nvme":
+        return crc_of(data)
+    if algorithm in ("crc32", "crc32c"):
+        return f"{getattr(awscrt.checksums, algorithm)(data):08x}"
+    return hashlib.new(algorithm, data).hexdigest()
 
 
 @dataclass

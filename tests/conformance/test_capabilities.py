@@ -15,7 +15,7 @@ from shared.ports.stores import TargetStore
 from tests.conformance.cases import case
 from tests.conformance.contents import Bytes, pattern
 from tests.conformance.rigs import PART
-from tests.conformance.store import Store, crc_of, needs
+from tests.conformance.store import Store, crc_of, needs, sum_of
 
 OPERATIONS = ("head", "open", "write", "delete", "list", "link", "copy", "pull")
 SMALL, LARGE = 100, 4 * PART + 1
@@ -104,6 +104,20 @@ def copied(store: Store, size: int, route: str) -> None:
 def test_a_copy_inside_the_service_moves_no_bytes_through_us(store: Store, size: int) -> None:
     needs(store, "copy")
     copied(store, size, "copied")
+
+
+@case(66)
+@sizes
+def test_what_an_sdk_puts_by_its_own_choice_is_copied_inside_too(store: Store, size: int) -> None:
+    """boto3 sends CRC32, so S3 keeps no CRC64NVME of most objects."""
+    needs(store, "copy")
+    data, target = pattern(size), store.sibling()
+    store.rig.put(store.root, "source", data)
+    with store.connector.open("source") as opened:
+        assert opened is not None
+        written = target.connector.write("copy", opened.content, precondition=Absent())
+    assert (written.route, dict(written.checksums.values)) == ("copied", {"crc32": sum_of("crc32", data)})
+    target.assert_still("copy", data)
 
 
 @case(66)

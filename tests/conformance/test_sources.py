@@ -4,8 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.domain.errors import LengthMismatch, PreconditionFailed, SourceChanged, StoreError, StoreUnavailable
-from shared.domain.objects import Written
+from shared.domain.errors import (
+    ChecksumMismatch,
+    LengthMismatch,
+    PreconditionFailed,
+    SourceChanged,
+    StoreError,
+    StoreUnavailable,
+)
+from shared.domain.objects import Algorithm, Checksums, Written
 from shared.domain.precondition import Absent, as_seen
 from shared.domain.retry import Later, Now
 from shared.ports.stores import TargetStore
@@ -13,7 +20,7 @@ from tests.conformance.cases import also_model, case
 from tests.conformance.contents import Bytes, pattern
 from tests.conformance.faults import answer, reset_after, reset_before, reset_in_last_byte, truncated, twice
 from tests.conformance.rigs import PART, SINGLE
-from tests.conformance.store import Store, eventually
+from tests.conformance.store import Store, eventually, sum_of
 
 SMALL, LARGE = PART // 2, 6 * PART + 3
 sizes = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["small", "large"])
@@ -83,6 +90,19 @@ def test_a_download_cut_short_is_never_taken_for_the_whole(
 @pytest.mark.parametrize("more", [1, PART])
 def test_a_source_longer_than_declared_leaves_nothing(store: Store, size: int, ranged: bool, more: int) -> None:
     fails(store, Bytes(pattern(size + more), ranged=ranged, declared=size, honest=False), LengthMismatch)
+
+
+@case(14)
+@sizes
+@both
+@pytest.mark.parametrize("algorithm", ["crc64nvme", "crc32", "crc32c", "sha256"])
+def test_a_byte_read_wrong_leaves_nothing(store: Store, size: int, ranged: bool, algorithm: Algorithm) -> None:
+    """Whichever checksum the source's writer chose; boto3, say, CRC32."""
+    data = pattern(size)
+    reported, wrong = Checksums({algorithm: sum_of(algorithm, data)}), data[:-1] + bytes([data[-1] ^ 1])
+    store.put("right", Bytes(data, ranged=ranged, checksums=reported))
+    store.assert_still("right", data)
+    fails(store, Bytes(wrong, ranged=ranged, checksums=reported), ChecksumMismatch)
 
 
 @case(14)

@@ -7,12 +7,13 @@ from types import MappingProxyType
 from typing import Any
 
 from shared.connectors.registry import S3
-from shared.connectors.transfer.crc import from_s3, to_hex
+from shared.connectors.s3.checksums import whole
+from shared.connectors.transfer.crc import from_s3
 from shared.connectors.transfer.names import Naming
 from shared.connectors.transfer.proof import Reported
 from shared.connectors.transfer.values import from_header, to_header
 from shared.domain.errors import InvalidName, StoreUnavailable, UnsupportedAttribute
-from shared.domain.objects import Attributes, Checksums, ObjectHead, ObjectSummary, Tag
+from shared.domain.objects import Attributes, ObjectHead, ObjectSummary, Tag
 from shared.domain.stamp import Stamp, parse
 
 STAMP = "farshore-stamp"
@@ -57,7 +58,7 @@ def head_from(path: str, answer: Mapping[str, Any]) -> ObjectHead:
     tag, modified, size = tag_from(answer), answer.get("LastModified"), answer.get("ContentLength")
     if not isinstance(modified, datetime) or size is None:
         raise StoreUnavailable(STRANGER)
-    checksums = checksums_from(answer)
+    checksums = whole(answer)
     stamp = parse(answer.get("Metadata", {}).get(STAMP, ""))
     vouched = stamp is not None and stamp.vouches_for(size, checksums.values.get("crc64nvme"))
     return ObjectHead(
@@ -87,12 +88,6 @@ def tag_from(answer: Mapping[str, Any]) -> Tag:
     if not tag:
         raise StoreUnavailable(STRANGER)
     return Tag(tag)
-
-
-def checksums_from(answer: Mapping[str, Any]) -> Checksums:
-    """What S3 says of the whole object; composite values say nothing of it."""
-    crc = from_s3(answer.get("ChecksumCRC64NVME"))
-    return Checksums() if crc is None else Checksums(MappingProxyType({"crc64nvme": to_hex(crc)}))
 
 
 def reported_from(answer: Mapping[str, Any]) -> Reported:

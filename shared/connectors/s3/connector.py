@@ -10,7 +10,7 @@ from shared.connectors.registry import S3
 from shared.connectors.s3.answers import STRANGER, attributes_to, head_from, key_of, summary_from
 from shared.connectors.s3.client import Access, Connection, connect
 from shared.connectors.s3.content import S3Content
-from shared.connectors.s3.copying import Unproven, copy, copyable
+from shared.connectors.s3.copying import Unproven, copy, provable
 from shared.connectors.s3.refusals import absent, speaking, understood
 from shared.connectors.s3.wire import service_of
 from shared.connectors.s3.writing import Place, abort, condition_of, stream, uploads
@@ -170,14 +170,14 @@ class S3Connector:
 
     def _copied(self, place: Place, content: Content, progress: Progress) -> Written | None:
         """The write as a copy inside S3, or None if it has to be streamed."""
-        inside = content.inside()
-        if inside is None or inside.service != self.service or not copyable(content):
+        inside, algorithm = content.inside(), provable(content)
+        if inside is None or inside.service != self.service or algorithm is None:
             return None
         source = (inside.service, inside.container)
         if source in self._uncopyable:
             return None
         try:
-            return copy(place, content, inside, progress)
+            return copy(place, content, inside, algorithm, progress)
         except CredentialsRefused:
             # Perhaps only of the source: what the target's owner may not read we still may.
             self._uncopyable.add(source)

@@ -1,18 +1,24 @@
-"""Copying inside S3: the bytes never leave the service, and both ends' CRC64NVME are compared all the same."""
+"""Copying inside S3: the bytes never leave the service, and both ends' checksums are compared all the same.
+
+S3 is asked for the checksum that the source has, whichever its writer chose. Of a large object the parts' CRCs combine to that
+of the whole; the parts' SHAs do not, so such an object is streamed.
+"""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from shared.connectors.registry import S3
 from shared.connectors.s3.answers import STRANGER, tag_from
+from shared.connectors.s3.checksums import best, said, spoken, whole
 from shared.connectors.s3.refusals import speaking
-from shared.connectors.s3.writing import Place, complete, condition_of, upload
-from shared.connectors.transfer.crc import combined, from_hex, from_s3
+from shared.connectors.s3.writing import Place, Upload, complete, condition_of, upload
+from shared.connectors.transfer.crc import Crc, combined, from_hex, to_hex
 from shared.connectors.transfer.parts import MIB, Receipt, Sent, plan_parts
 from shared.domain.errors import ChecksumMismatch, IntegrityUnproven, StoreUnavailable
-from shared.domain.objects import Tag, Written
+from shared.domain.objects import Algorithm, Checksums, Tag, Written
 from shared.domain.precondition import Match
 from shared.ports.content import Content, Inside
 from shared.ports.stores import Progress
@@ -35,29 +41,35 @@ class Unproven(IntegrityUnproven):
         return place if self.tag is None else replace(place, precondition=Match(self.tag))
 
 
-def copy(place: Place, content: Content, inside: Inside, progress: Progress) -> Written:
+def copy(place: Place, content: Content, inside: Inside, algorithm: Algorithm, progress: Progress) -> Written:
     """Lets S3 copy, by the target's rights, the version that ``inside`` names.
 
     Args:
-        content: of a known size and CRC64NVME; without them a copy could not be proven (see ``copyable``).
+        algorithm: of ``provable``.
 
     Raises:
         SourceChanged: that version is gone.
         Unproven: the service does not report the checksum of its copy.
         StoreError: as S3 refuses; ``CredentialsRefused`` may only mean that the target's owner cannot read the source.
     """
-    crc = from_hex(content.checksums.values["crc64nvme"])
-    size = content.size or 0
-    if size > PART:
-        return _by_parts(place, content, _source(inside), crc, progress)
-    written = _at_once(place, _source(inside), size, crc)
+    size, source, known = content.size or 0, _source(inside), content.checksums.values[algorithm]
+    match algorithm:
+        case "crc64nvme" | "crc32c" | "crc32" if size > PART:
+            return _by_parts(place, content, source, algorithm, progress)
+    tag = _at_once(place, source, algorithm, known)
     progress(size)
-    return Written(written, size, content.checksums, "copied")
+    return Written(tag, size, Checksums(MappingProxyType({algorithm: known})), "copied")
 
 
-def copyable(content: Content) -> bool:
-    """Whether a copy could be proven: S3 must know the source's own checksum beforehand."""
-    return content.size is not None and "crc64nvme" in content.checksums.values
+def provable(content: Content) -> Algorithm | None:
+    """By which checksum a copy of this content can be proven; None if it has to be streamed.
+
+    The source has to have one beforehand, and of a large object one that combines.
+    """
+    algorithm = best(content.checksums)
+    large = (content.size or 0) > PART
+    combines = algorithm is not None and algorithm.startswith("crc")
+    return None if content.size is None or (large and not combines) else algorithm
 
 
 def _source(inside: Inside) -> dict[str, Any]:
@@ -68,7 +80,8 @@ def _source(inside: Inside) -> dict[str, Any]:
     }
 
 
-def _at_once(place: Place, source: Mapping[str, Any], size: int, crc: int) -> Tag:
+def _at_once(place: Place, source: Mapping[str, Any], algorithm: Algorithm, known: str) -> Tag:
+    asked: Any = spoken(algorithm)
     with speaking():
         answer = place.connection.client.copy_object(
             **place.target,
@@ -77,32 +90,33 @@ def _at_once(place: Place, source: Mapping[str, Any], size: int, crc: int) -> Ta
             **source,
             MetadataDirective="REPLACE",
             TaggingDirective="REPLACE",
-            ChecksumAlgorithm="CRC64NVME",
+            ChecksumAlgorithm=asked,
         )
     result = answer.get("CopyObjectResult")
     if not result:
         raise StoreUnavailable(STRANGER)
     tag = tag_from(result)
-    told = from_s3(result.get("ChecksumCRC64NVME"))
-    _prove(_told_by_head(place, tag) if told is None else told, crc, tag)
+    told = whole(result).values.get(algorithm) or _told_by_head(place, tag, algorithm)
+    _prove(told, known, tag)
     return tag
 
 
-def _told_by_head(place: Place, tag: Tag) -> int | None:
+def _told_by_head(place: Place, tag: Tag, algorithm: Algorithm) -> str | None:
     with speaking():
         head = place.connection.client.head_object(**place.target, IfMatch=f'"{tag.value}"', ChecksumMode="ENABLED")
-    return from_s3(head.get("ChecksumCRC64NVME"))
+    return whole(head).values.get(algorithm)
 
 
-def _by_parts(place: Place, content: Content, source: Mapping[str, Any], crc: int, progress: Progress) -> Written:
-    size = content.size or 0
+def _by_parts(place: Place, content: Content, source: Mapping[str, Any], algorithm: Crc, progress: Progress) -> Written:
+    size, known = content.size or 0, content.checksums.values[algorithm]
     step = plan_parts(size, S3, part=PART, memory=PART).part_size
     spans = [(number, offset, min(step, size - offset)) for number, offset in enumerate(range(0, size, step), 1)]
-    with upload(place) as session:
+    with upload(place, algorithm) as session:
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="copy") as pool:
-            receipts = tuple(pool.map(lambda span: _part(place, content, source, session.id, span, progress), spans))
-        sent = Sent(receipts, size, combined((receipt.crc, receipt.size) for receipt in receipts))
-        _prove(sent.crc, crc)
+            receipts = tuple(pool.map(lambda span: _part(place, content, source, session, span, progress), spans))
+        crc = combined(((receipt.crc, receipt.size) for receipt in receipts), algorithm)
+        _prove(to_hex(crc, algorithm), known)
+        sent = Sent(receipts, size, crc, Checksums(MappingProxyType({algorithm: known})))
         return complete(place, session, sent, "copied")
 
 
@@ -110,7 +124,7 @@ def _part(
     place: Place,
     content: Content,
     source: Mapping[str, Any],
-    upload_id: str,
+    session: Upload,
     span: tuple[int, int, int],
     progress: Progress,
 ) -> Receipt[str]:
@@ -120,19 +134,19 @@ def _part(
         answer = place.connection.client.upload_part_copy(
             **place.target,
             **source,
-            UploadId=upload_id,
+            UploadId=session.id,
             PartNumber=number,
             CopySourceRange=f"bytes={offset}-{offset + size - 1}",
         )
     result = answer.get("CopyPartResult", {})
-    crc = from_s3(result.get("ChecksumCRC64NVME"))
-    if crc is None:
+    told = said(result, session.algorithm)
+    if told is None:
         raise Unproven
     progress(size)
-    return Receipt(number, offset, size, crc, f'"{tag_from(result).value}"')
+    return Receipt(number, offset, size, from_hex(told), f'"{tag_from(result).value}"')
 
 
-def _prove(told: int | None, known: int, made: Tag | None = None) -> None:
+def _prove(told: str | None, known: str, made: Tag | None = None) -> None:
     if told is None:
         raise Unproven(made)
     if told != known:

@@ -9,9 +9,10 @@ from urllib.parse import quote, unquote_plus
 
 from shared.connectors.registry import S3
 from shared.connectors.s3.answers import STRANGER, reported_from, tag_from
+from shared.connectors.s3.checksums import saying, spoken, whole
 from shared.connectors.s3.client import Connection
 from shared.connectors.s3.refusals import speaking, understood, unopened
-from shared.connectors.transfer.crc import from_s3, to_s3
+from shared.connectors.transfer.crc import Crc, to_hex, to_s3
 from shared.connectors.transfer.parts import LANES, Feed, Part, Receipt, Sent, plan_parts
 from shared.connectors.transfer.proof import prove, prove_whole
 from shared.domain.errors import ChecksumMismatch, StoreError, StoreUnavailable
@@ -60,15 +61,15 @@ def condition_of(precondition: Precondition) -> dict[str, Any]:
 def stream(place: Place, content: Content, progress: Progress, part_size: int) -> Written:
     """Sends the bytes through this process, at most ``part_size`` of them in a request while S3's limits allow."""
     feed = Feed(content, plan_parts(content.size, S3, part=part_size, memory=LANES * part_size))
-    whole = feed.whole()
-    if whole is None:
+    part = feed.whole()
+    if part is None:
         return _multipart(place, feed, content, progress)
-    prove_whole(content.checksums, whole.checksums)
-    sent = place.stored | condition_of(place.precondition) | _checksum(whole)
-    answer = place.connection.wire.ask("PutObject", "PUT", place.key, sent, body=whole.data)
-    prove(whole, reported_from(answer.fields))
-    progress(whole.size)
-    return Written(tag_from(answer.fields), whole.size, whole.checksums, "streamed")
+    prove_whole(content.checksums, part.checksums)
+    sent = place.stored | condition_of(place.precondition) | _checksum(part)
+    answer = place.connection.wire.ask("PutObject", "PUT", place.key, sent, body=part.data)
+    prove(part, reported_from(answer.fields))
+    progress(part.size)
+    return Written(tag_from(answer.fields), part.size, part.checksums, "streamed")
 
 
 def _multipart(place: Place, feed: Feed, content: Content, progress: Progress) -> Written:
@@ -87,14 +88,15 @@ def _upload(place: Place, upload_id: str, part: Part) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload session. ``whole``: S3 agreed to check the whole object's CRC64NVME when it is completed."""
+    """An upload session. ``whole``: S3 agreed to check the whole object's checksum when it is completed."""
 
     id: str
     whole: bool
+    algorithm: Crc
 
 
 @contextmanager
-def upload(place: Place) -> Iterator[Upload]:
+def upload(place: Place, algorithm: Crc = "crc64nvme") -> Iterator[Upload]:
     """An upload session, aborted if the block fails; a sweep ends those that even the abort did not reach.
 
     The register hears of it first. Whether a session was opened that nobody answered for, or one is left that could not be
@@ -103,12 +105,12 @@ def upload(place: Place) -> Iterator[Upload]:
     place.sessions.begin()
     with speaking():
         begun = place.connection.client.create_multipart_upload(
-            **place.target, **place.stored, ChecksumAlgorithm="CRC64NVME", ChecksumType="FULL_OBJECT"
+            **place.target, **place.stored, ChecksumAlgorithm=_named(algorithm), ChecksumType="FULL_OBJECT"
         )
     if "UploadId" not in begun:
         raise StoreUnavailable(STRANGER)
     try:
-        yield Upload(begun["UploadId"], begun.get("ChecksumType") == "FULL_OBJECT")
+        yield Upload(begun["UploadId"], begun.get("ChecksumType") == "FULL_OBJECT", algorithm)
     except BaseException:
         with suppress(StoreError):
             abort(place, begun["UploadId"])
@@ -157,20 +159,20 @@ def complete(place: Place, session: Upload, sent: Sent[str], route: Route) -> Wr
 
     Look-alikes that make composite checksums only did not agree to the former; the parts are proven one by one anyway.
     """
-    whole: dict[str, Any] = (
-        {"ChecksumCRC64NVME": to_s3(sent.crc), "ChecksumType": "FULL_OBJECT"} if session.whole else {}
+    checked: dict[str, Any] = (
+        saying(session.algorithm, sent.crc) | {"ChecksumType": "FULL_OBJECT"} if session.whole else {}
     )
     with speaking():
         answer = place.connection.client.complete_multipart_upload(
             **place.target,
             **condition_of(place.precondition),
             UploadId=session.id,
-            MultipartUpload={"Parts": [_line(receipt) for receipt in sent.receipts]},
+            MultipartUpload={"Parts": [_line(receipt, session.algorithm) for receipt in sent.receipts]},
             MpuObjectSize=sent.size,
-            **whole,
+            **checked,
         )
-    told = from_s3(answer.get("ChecksumCRC64NVME"))
-    if told is not None and told != sent.crc:
+    told = whole(answer).values.get(session.algorithm)
+    if told is not None and told != to_hex(sent.crc, session.algorithm):
         raise ChecksumMismatch
     return Written(tag_from(answer), sent.size, sent.checksums, route)
 
@@ -179,5 +181,9 @@ def _checksum(part: Part) -> dict[str, str]:
     return {"ChecksumAlgorithm": "CRC64NVME", "ChecksumCRC64NVME": to_s3(part.crc)}
 
 
-def _line(receipt: Receipt[str]) -> Any:
-    return {"PartNumber": receipt.number, "ETag": receipt.answer, "ChecksumCRC64NVME": to_s3(receipt.crc)}
+def _line(receipt: Receipt[str], algorithm: Crc) -> Any:
+    return {"PartNumber": receipt.number, "ETag": receipt.answer} | saying(algorithm, receipt.crc)
+
+
+def _named(algorithm: Crc) -> Any:
+    return spoken(algorithm)

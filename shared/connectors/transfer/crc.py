@@ -10,8 +10,13 @@ use: its native library costs a cold start more than everything else in this pac
 import base64
 import binascii
 from collections.abc import Iterable
+from typing import Literal
+
+type Crc = Literal["crc64nvme", "crc32c", "crc32"]
+"""Checksums that combine, by ``awscrt``'s own names for them."""
 
 _BYTES = 8
+_DIGITS = {"crc64nvme": 16, "crc32c": 8, "crc32": 8}
 
 
 def crc64(data: bytes | bytearray | memoryview, so_far: int = 0) -> int:
@@ -21,19 +26,27 @@ def crc64(data: bytes | bytearray | memoryview, so_far: int = 0) -> int:
     return int(crc64nvme(data, so_far))
 
 
-def combined(parts: Iterable[tuple[int, int]]) -> int:
-    """The checksum of a whole from the ``(checksum, size)`` of its parts in order, without their bytes; 0 for none."""
-    from awscrt.checksums import combine_crc64nvme
+def crc_of(data: bytes | bytearray | memoryview, algorithm: Crc) -> int:
+    """The checksum of ``data`` by another algorithm than what everything here is proven by."""
+    from awscrt import checksums
 
+    return int(getattr(checksums, algorithm)(data))
+
+
+def combined(parts: Iterable[tuple[int, int]], algorithm: Crc = "crc64nvme") -> int:
+    """The checksum of a whole from the ``(checksum, size)`` of its parts in order, without their bytes; 0 for none."""
+    from awscrt import checksums
+
+    combine = getattr(checksums, f"combine_{algorithm}")
     whole = 0
     for crc, size in parts:
-        whole = int(combine_crc64nvme(whole, crc, size))
+        whole = int(combine(whole, crc, size))
     return whole
 
 
-def to_hex(crc: int) -> str:
-    """16 lower-case digits, most significant first: the domain's spelling."""
-    return f"{crc:016x}"
+def to_hex(crc: int, algorithm: Crc = "crc64nvme") -> str:
+    """16 lower-case digits (of the shorter CRCs 8), most significant first: the domain's spelling."""
+    return f"{crc:0{_DIGITS[algorithm]}x}"
 
 
 def from_hex(text: str) -> int:

@@ -1,19 +1,20 @@
 """Cutting a content into parts and sending them, several at a time, in bounded memory."""
 
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 
 from shared.connectors.transfer.content import evenly
 from shared.connectors.transfer.crc import combined, crc64, to_hex
 from shared.connectors.transfer.rooms import Rooms
+from shared.connectors.transfer.witness import Witness, witness_of
 from shared.domain.capabilities import Capabilities
 from shared.domain.errors import InvalidInput, LengthMismatch
-from shared.domain.objects import Checksums
+from shared.domain.objects import Algorithm, Checksums
 from shared.ports.content import Content, Fills, fill
 from shared.ports.stores import Progress, silent
 
@@ -41,7 +42,7 @@ class PartPlan:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One piece of a content, in memory. ``number`` counts from 1; ``crc`` is of ``data``.
+    """One piece of a content, in memory. ``number`` counts from 1; ``crc`` is the CRC64NVME of ``data``.
 
     ``data`` is valid until the upload of this part returns: it may be a view of a place that the next part takes. Whatever
     sends or hashes bytes takes a view as well, which is why its type does not tell.
@@ -51,6 +52,7 @@ class Part:
     offset: int
     data: bytes = field(repr=False)
     crc: int
+    witnessed: Mapping[Algorithm, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def size(self) -> int:
@@ -58,8 +60,8 @@ class Part:
 
     @property
     def checksums(self) -> Checksums:
-        """For a part that is the whole."""
-        return Checksums(MappingProxyType({"crc64nvme": to_hex(self.crc)}))
+        """For a part that is the whole: with what the source can be held to (``witness``)."""
+        return _checksums(self.crc, self.witnessed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,7 @@ class Sent[R]:
     receipts: tuple[Receipt[R], ...]
     size: int
     crc: int
-
-    @property
-    def checksums(self) -> Checksums:
-        return Checksums(MappingProxyType({"crc64nvme": to_hex(self.crc)}))
+    checksums: Checksums
 
 
 def plan_parts(size: int | None, limits: Capabilities, *, part: int = PART, memory: int = MEMORY) -> PartPlan:
@@ -102,6 +101,10 @@ def plan_parts(size: int | None, limits: Capabilities, *, part: int = PART, memo
     return PartPlan(part_size, max(1, memory // part_size) if limits.parts_any_order else 1)
 
 
+def _checksums(crc: int, witnessed: Mapping[Algorithm, str]) -> Checksums:
+    return Checksums(MappingProxyType({"crc64nvme": to_hex(crc), **witnessed}))
+
+
 class Feed:
     """One content on its way to one target; used once.
 
@@ -111,7 +114,9 @@ class Feed:
     def __init__(self, content: Content, plan: PartPlan) -> None:
         self._content = content
         self._plan = plan
-        self._cuts = _Ranges(content, plan) if content.ranged and content.size is not None else _Pieces(content, plan)
+        self._witness = witness_of(content.checksums)
+        cut = _Ranges if content.ranged and content.size is not None else _Pieces
+        self._cuts: _Ranges | _Pieces = cut(content, plan, self._witness)
 
     def whole(self) -> Part | None:
         """The content as a single part, if it is no longer than one; else None, and nothing is lost by asking.
@@ -136,7 +141,8 @@ class Feed:
         work = _Work(self._cuts, upload, progress)
         work.run(self._lanes())
         receipts = tuple(sorted(work.receipts, key=lambda receipt: receipt.number))
-        return Sent(receipts, sum(r.size for r in receipts), combined((r.crc, r.size) for r in receipts))
+        crc = combined((r.crc, r.size) for r in receipts)
+        return Sent(receipts, sum(r.size for r in receipts), crc, _checksums(crc, self._witness.values()))
 
     def _lanes(self) -> int:
         size = self._content.size
@@ -145,31 +151,45 @@ class Feed:
 
 
 class _Ranges:
-    """Cuts a ranged content: each worker reads its own range."""
+    """Cuts a ranged content: each worker reads its own range, in its turn where a witness has to hear them in order."""
 
-    def __init__(self, content: Content, plan: PartPlan) -> None:
+    def __init__(self, content: Content, plan: PartPlan, witness: Witness) -> None:
         self._content = content
         self._size = content.size or 0
         self._part = plan.part_size
+        self._witness = witness
+        self._turn: AbstractContextManager[Any] = threading.Lock() if witness.in_order else nullcontext()
         self._lock = threading.Lock()
-        self._next = 0
+        self._claimed = 0
 
     def whole(self) -> Part:
         data = self._content.read(0, self._size) if self._size else b""
         if len(data) != self._size:
             raise LengthMismatch
-        return Part(1, 0, data, crc64(data))
+        self._witness.hear(0, data)
+        return Part(1, 0, data, crc64(data), self._witness.values())
 
     def take(self) -> Generator[Part]:
         """The parts left, for one worker; each is valid until the next is asked for."""
-        while (index := self._claim()) * self._part < self._size:
+        with ExitStack() as held:
+            while (part := self._next(held)) is not None:
+                yield part
+                del part
+                held.close()  # before the next turn: who waits for a place never keeps another waiting
+
+    def _next(self, held: ExitStack) -> Part | None:
+        with self._turn:
+            index = self._claim()
             offset = index * self._part
-            with self._read(offset, min(self._part, self._size - offset)) as data:
-                yield Part(index + 1, offset, data, crc64(data))
+            if offset >= self._size:
+                return None
+            data = held.enter_context(self._read(offset, min(self._part, self._size - offset)))
+            self._witness.hear(offset, data)
+        return Part(index + 1, offset, data, crc64(data))
 
     def _claim(self) -> int:
         with self._lock:
-            index, self._next = self._next, self._next + 1
+            index, self._claimed = self._claimed, self._claimed + 1
         return index
 
     @contextmanager
@@ -188,10 +208,11 @@ class _Ranges:
 class _Pieces:
     """Cuts a content that only streams: workers take turns at reading the next piece."""
 
-    def __init__(self, content: Content, plan: PartPlan) -> None:
+    def __init__(self, content: Content, plan: PartPlan, witness: Witness) -> None:
         self._declared = content.size
         self._part = plan.part_size
         self._content = content
+        self._witness = witness
         self._stream: Iterator[bytes] | None = None
         self._lock = threading.Lock()
         self._ahead: list[bytes] = []
@@ -206,7 +227,8 @@ class _Pieces:
             return None
         self._offset = len(first)
         self._check_end()
-        return Part(1, 0, first, crc64(first))
+        self._witness.hear(0, first)
+        return Part(1, 0, first, crc64(first), self._witness.values())
 
     def take(self) -> Generator[Part]:
         """The parts left, for one of the workers that share this stream."""
@@ -223,6 +245,7 @@ class _Pieces:
             number, offset = self._count + 1, self._offset
             self._count, self._offset = number, offset + len(data)
             self._check_so_far()
+            self._witness.hear(offset, data)
         return Part(number, offset, data, crc64(data))
 
     def _pull(self) -> bytes:

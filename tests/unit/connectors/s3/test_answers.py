@@ -56,6 +56,41 @@ def test_a_composite_checksum_says_nothing_of_the_whole():
     assert head(x_amz_checksum_crc64nvme="rosUhgp5mIg=-3").checksums.values == {}
 
 
+WHOLE = {
+    "crc32": ("y/Q5Jg==", "cbf43926"),
+    "crc32c": ("4waSgw==", "e3069283"),
+    "sha1": ("98O8HYCOBHMq32eZZczDTKeuNEE=", "f7c3bc1d808e04732adf679965ccc34ca7ae3441"),
+    "sha256": (
+        "FeKw19RsojBIvnFKHecrDbl/FzzSi4fbSGBd0gHiU8I=",
+        "15e2b0d7d46ca23048be714a1de72b0db97f173cd28b87db48605dd201e253c2",
+    ),
+}
+BY_PARTS = {"ETag": '"5d41402abc4b2a76b9719d911017c592-2"', "x_amz_checksum_crc64nvme": None}
+
+
+@pytest.mark.parametrize("algorithm", WHOLE)
+def test_whatever_checksum_its_writer_chose_is_the_objects(algorithm):
+    told, known = WHOLE[algorithm]
+    said = {"x_amz_checksum_crc64nvme": None, f"x_amz_checksum_{algorithm}": told}
+    for kind in (None, "FULL_OBJECT"):
+        assert head(**said, x_amz_checksum_type=kind).checksums.values == {algorithm: known}
+    assert head(**BY_PARTS | said, x_amz_checksum_type="FULL_OBJECT").checksums.values == {algorithm: known}
+
+
+@pytest.mark.parametrize("algorithm", WHOLE)
+def test_a_checksum_of_parts_is_never_the_objects(algorithm):
+    told = {f"x_amz_checksum_{algorithm}": WHOLE[algorithm][0]}
+    suffixed = {f"x_amz_checksum_{algorithm}": f"{WHOLE[algorithm][0]}-2"}
+    for composite in (
+        told | {"x_amz_checksum_type": "COMPOSITE"},
+        suffixed | {"x_amz_checksum_type": "COMPOSITE"},
+        suffixed | {"x_amz_checksum_type": "FULL_OBJECT"},
+        suffixed,
+        told,
+    ):
+        assert head(**BY_PARTS | composite).checksums.values == {}
+
+
 @pytest.mark.parametrize("missing", ["ETag", "Last-Modified", "Content-Length"])
 def test_an_answer_that_is_not_s3s_is_no_head(missing):
     with pytest.raises(StoreUnavailable):

@@ -1,8 +1,13 @@
 """Inside S3 the service copies, proven all the same; what it cannot prove or may not read goes through us."""
 
+from base64 import b64encode
+from hashlib import sha256
 from types import SimpleNamespace
+from zlib import crc32
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from shared.connectors.s3 import copying
 from shared.connectors.transfer.content import BytesContent
@@ -74,10 +79,53 @@ def test_a_copy_carries_the_attributes(one, two):
     assert two.head("b").attributes == ATTRIBUTES
 
 
-def test_a_source_without_its_own_checksum_is_streamed(aws, one, two):
-    aws.put_object(Bucket="one", Key="old", Body=DATA, ChecksumAlgorithm="SHA256")
+def test_a_source_without_its_own_checksum_is_streamed(old, one, two):
+    old.put_object(Bucket="one", Key="old", Body=DATA)
     with one.open("old") as opened:
+        assert not opened.head.checksums.values
         assert two.write("new", opened.content, precondition=Absent()).route == "streamed"
+
+
+@pytest.fixture
+def old(aws):
+    """An SDK of the time before checksums."""
+    client = boto3.client("s3", region_name="us-east-1", config=Config(request_checksum_calculation="when_required"))
+    yield client
+    client.close()
+
+
+def test_what_boto3_puts_by_itself_is_copied_and_proven_by_crc32(aws, one, two):
+    aws.put_object(Bucket="one", Key="a", Body=DATA)
+    copies = asked(two, "CopyObject")
+    with one.open("a") as opened:
+        written = two.write("b", opened.content, precondition=Absent())
+    assert copies[0]["ChecksumAlgorithm"] == "CRC32"
+    assert (written.route, written.checksums) == ("copied", Checksums({"crc32": f"{crc32(DATA):08x}"}))
+
+
+@pytest.mark.parametrize("algorithm", ["CRC32", "SHA1", "SHA256"])  # moto answers CRC32C with a CRC32
+def test_a_copy_is_compared_by_the_sources_own_checksum(aws, one, two, algorithm):
+    aws.put_object(Bucket="one", Key="a", Body=DATA, ChecksumAlgorithm=algorithm)
+    wrong = aws.put_object(Bucket="two", Key="other", Body=b"other", ChecksumAlgorithm=algorithm)[
+        f"Checksum{algorithm}"
+    ]
+    with one.open("a") as opened:
+        assert two.write("b", opened.content, precondition=Absent()).route == "copied"
+    answering(two, "CopyObject", lambda parsed: parsed["CopyObjectResult"].update({f"Checksum{algorithm}": wrong}))
+    with one.open("a") as opened, pytest.raises(ChecksumMismatch):
+        two.write("c", opened.content, precondition=Absent())
+
+
+def test_a_checksum_of_parts_is_compared_with_nothing(aws, one, two):
+    """boto3's own for multipart uploads."""
+    begun = aws.create_multipart_upload(Bucket="one", Key="a", ChecksumAlgorithm="CRC32", ChecksumType="COMPOSITE")
+    at = {"Bucket": "one", "Key": "a", "UploadId": begun["UploadId"]}
+    part = aws.upload_part(**at, PartNumber=1, Body=DATA, ChecksumAlgorithm="CRC32")
+    lines = [{"PartNumber": 1, "ETag": part["ETag"], "ChecksumCRC32": part["ChecksumCRC32"]}]
+    aws.complete_multipart_upload(**at, MultipartUpload={"Parts": lines}, ChecksumType="COMPOSITE")
+    with one.open("a") as opened:
+        assert not opened.head.checksums.values
+        assert two.write("b", opened.content, precondition=Absent()).route == "streamed"
 
 
 def test_another_service_is_streamed(one, two, monkeypatch):
@@ -168,6 +216,35 @@ def ranges_by_tag(parsed, pieces) -> str:
     tag = parsed["CopyPartResult"]["ETag"].strip('"')
     offset, piece = next((o, p) for o, p in pieces if md5(p).hexdigest() == tag)
     return f"bytes={offset}-{offset + len(piece) - 1}"
+
+
+@pytest.mark.usefixtures("tiny_parts")
+def test_a_large_copy_is_proven_by_the_sources_crc32(aws, one, two):
+    data = DATA[:25]
+    aws.put_object(Bucket="one", Key="a", Body=data)
+    pieces = [(offset, data[offset : offset + 10]) for offset in range(0, 25, 10)]
+    sums = {f"bytes={o}-{o + len(p) - 1}": b64encode(crc32(p).to_bytes(4, "big")).decode() for o, p in pieces}
+    begun, completed = asked(two, "CreateMultipartUpload"), asked(two, "CompleteMultipartUpload")
+    answering(
+        two,
+        "UploadPartCopy",
+        lambda parsed: parsed["CopyPartResult"].update(ChecksumCRC32=sums[ranges_by_tag(parsed, pieces)]),
+    )
+    answering(two, "CreateMultipartUpload", lambda parsed: parsed.update(ChecksumType="FULL_OBJECT"))
+    with one.open("a") as opened:
+        written = two.write("b", opened.content, precondition=Absent())
+    assert (written.route, written.checksums) == ("copied", Checksums({"crc32": f"{crc32(data):08x}"}))
+    assert (begun[0]["ChecksumAlgorithm"], begun[0]["ChecksumType"]) == ("CRC32", "FULL_OBJECT")
+    assert completed[0]["ChecksumCRC32"] == b64encode(crc32(data).to_bytes(4, "big")).decode()
+    assert [line["ChecksumCRC32"] for line in completed[0]["MultipartUpload"]["Parts"]] == list(sums.values())
+
+
+@pytest.mark.usefixtures("tiny_parts")
+def test_a_large_source_with_a_sha_only_is_streamed(aws, one, two):
+    aws.put_object(Bucket="one", Key="a", Body=DATA, ChecksumAlgorithm="SHA256")
+    with one.open("a") as opened:
+        written = two.write("b", opened.content, precondition=Absent())
+    assert (written.route, written.checksums.values["sha256"]) == ("streamed", sha256(DATA).hexdigest())
 
 
 @pytest.mark.usefixtures("tiny_parts")

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from shared.domain.errors import FarshoreError, StateUnavailable, StoreError
 from shared.domain.event import Job
@@ -75,15 +76,15 @@ class _Place:
     mark: Mark | None = None
 
     def text(self) -> str:
-        mark = self.mark and [self.mark.past, list(self.mark.tokens)]
-        return json.dumps([self.tenant, self.rule, mark])
+        return json.dumps([self.tenant, self.rule, self.mark and _said(self.mark)])
 
 
 def sweep(world: Sweeping, deadline: Deadline) -> Swept:
     """Walks on from where the last run stopped, until the limit, the deadline or the end.
 
     A rule whose stores fail is counted as ``Failed`` for its target, and the walk goes on with the next rule; the next
-    round of the sweep tries it anew. Paused rules and integrations that are not active are left alone.
+    round of the sweep goes on with it from where it failed, so that a walk of days reaches its end although some store is
+    away for a minute of them. Paused rules and integrations that are not active are left alone.
 
     Raises:
         StateUnavailable: nothing is lost; the next run goes on from the last place saved.
@@ -129,11 +130,16 @@ class _Run:
 
 
 def _load(cursors: Cursors) -> _Place:
-    text = cursors.load(CURSOR)
-    if text is None:
-        return _Place()
-    tenant, rule, mark = json.loads(text)
-    return _Place(tenant, rule, mark and Mark(mark[0], tuple(mark[1])))
+    tenant, rule, mark = json.loads(cursors.load(CURSOR) or '["", "", null]')
+    return _Place(tenant, rule, _mark(mark))
+
+
+def _said(mark: Mark) -> list[Any]:
+    return [mark.past, list(mark.tokens)]
+
+
+def _mark(said: list[Any] | None) -> Mark | None:
+    return Mark(said[0], tuple(said[1])) if said else None
 
 
 def _legs(world: Sweeping, place: _Place) -> Iterator[tuple[Tenant, Rule]]:
@@ -168,17 +174,26 @@ def _leg(run: _Run, tenant: Tenant, rule: Rule, mark: Mark | None) -> Mark | Non
     integration = world.integrations.get(tenant.id, rule.target.integration_id)
     if integration is None or not integration.usable:
         return None
+    name = f"{CURSOR}#{tenant.id}#{rule.id}"
+    left = None if mark else _mark(json.loads(world.cursors.load(name) or "null"))
+    begin, rest, walk = mark or left or Mark(), None, None
     try:
         pair = pair_of("", tenant, rule, world.integrations, world.stores)
         if mark is None:
             _tidy(run, tenant, pair)
-        rest = _walk(run, tenant, pair, mark or Mark())
+        walk = Walk(_listings(world, tenant, pair), begin)
+        rest = _walk(run, tenant, pair, walk)
+        failed = None
     except StateUnavailable:
         raise
     except FarshoreError:
         world.metrics.count("Failed", target=rule.target.name)
-        rest = None
+        failed = walk and walk.mark()
     run.flush()
+    # One that failed where it began is begun anew the next time: that may be the place's fault.
+    keep = failed if failed and failed.past > begin.past else None
+    if keep or left:
+        world.cursors.save(name, json.dumps(_said(keep)) if keep else None)
     return rest
 
 
@@ -193,10 +208,9 @@ def _tidy(run: _Run, tenant: Tenant, pair: Pair) -> None:
         world.metrics.count("Failed", target=name)
 
 
-def _walk(run: _Run, tenant: Tenant, pair: Pair, mark: Mark) -> Mark | None:
+def _walk(run: _Run, tenant: Tenant, pair: Pair, walk: Walk) -> Mark | None:
     world, rule = run.world, pair.rule
     rules = world.rules.of(tenant.id)
-    walk = Walk(_listings(world, tenant, pair), mark)
     for key, (source, row, target) in walk:
         if run.over:
             return walk.mark()
@@ -247,6 +261,8 @@ def _differs(
         return world.clock.now() - row.updated_at > (BURIED if row.status == "failed" else AWAITED)
     if (source and source.tag) != row.source_tag:
         return True
+    if source and source.modified > row.updated_at:
+        return True  # the same bytes once more, with other attributes perhaps: a tag made of content does not tell
     unlisted = row.target_tag is not None or not pair.rule.target.in_order
     there = target or (pair.target.head(pair.path) if unlisted else None)
     return (there and there.tag) != row.target_tag

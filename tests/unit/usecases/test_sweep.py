@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from shared.domain.errors import CredentialsRefused, StateUnavailable, StoreUnavailable
+from shared.domain.objects import Attributes
 from shared.domain.stamp import Stamp
 from shared.ports.state import Transfer
 from shared.usecases.sweep import CURSOR
@@ -66,6 +67,19 @@ def test_it_only_ever_queues(world, gate):
     assert world.bytes_at("backup") == {}
     assert {row.status for row in world.ledger.rows.values()} == {"pending"}
     assert world.metrics.total("Swept") == len(KEYS)
+
+
+def test_other_attributes_of_the_same_bytes_are_found_where_the_tag_is_made_of_content(gate):
+    world = World(gate)
+    world.tenant(prefix="in/", tags="content", versioned=False)
+    world.rule("backup", path="{tenant}/{relative}")
+    settle(world)
+    world.put("in/b", b"in/b", attributes=Attributes(content_type="text/plain"))
+    assert swept(world) == ["in/b"]
+    world.clock.sleep(60)
+    world.drain()
+    assert world.stores.buckets["backup"].head("acme/b").attributes.content_type == "text/plain"
+    assert swept(world) == []
 
 
 @pytest.mark.parametrize("policy", ["keep", "delete"])
@@ -332,6 +346,28 @@ def test_a_rule_whose_store_fails_holds_back_no_other(world, gate):
     assert world.sweep().finished
     assert [job.target for job in world.queue.waiting] == ["second"]
     assert ("Failed", 1, "Count", {"target": "backup"}) in world.metrics.counts
+
+
+def test_a_walk_goes_on_the_next_time_from_where_its_store_failed(world, gate):
+    settle(world)
+    gate.broken["backup.head"] = StoreUnavailable()
+    world.stores.buckets["backup"].remove("acme/b")  # asked for by its name, in the middle of the walk
+    for key in ("in/a", "in/~"):
+        world.put(key, b"an overwrite nobody told of")
+    assert swept(world) == ["in/a"]
+    gate.broken.clear()
+    world.queue.waiting.clear()
+    assert swept(world) == ["in/b", "in/~"]
+    assert world.cursors.saved["sweep#acme#backup"] is None
+
+
+def test_a_walk_that_fails_again_where_it_began_is_begun_anew(world, gate):
+    settle(world)
+    gate.broken["backup.head"] = StoreUnavailable()
+    world.stores.buckets["backup"].remove("acme/b")
+    assert swept(world) == swept(world) == []
+    world.put("in/a", b"an overwrite nobody told of")
+    assert swept(world) == ["in/a"]
 
 
 def test_a_state_that_fails_stops_the_run_where_it_can_go_on(world, gate):

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
+from weakref import WeakSet
 
 from shared.connectors import registry
 from shared.crypto.context import SealContext
@@ -47,7 +48,8 @@ class OpenStores:
     """Connectors by integration version and container, made once and shared. Thread-safe.
 
     At most ``limit`` are kept, the least recently used going first. One that goes may still be in use, so it is closed by
-    ``tidy``, which the host calls when no work is under way.
+    ``tidy``, which the host calls when no work is under way; a sweep of thousands of tenants leaves no more in memory until then
+    than are in use.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class OpenStores:
         self._sts = sts
         self._limit = limit
         self._open: OrderedDict[Key, TargetStore] = OrderedDict()
-        self._retired: list[TargetStore] = []
+        self._retired: WeakSet[TargetStore] = WeakSet()
         self._lock = Lock()
 
     def source(self, source: Source) -> SourceStore:
@@ -79,14 +81,14 @@ class OpenStores:
     def tidy(self) -> None:
         """Closes what fell out of the cache. Call it when nothing is under way."""
         with self._lock:
-            retired, self._retired = self._retired, []
+            retired, self._retired = list(self._retired), WeakSet()
         for store in retired:
             store.close()
 
     def close(self) -> None:
         """Closes everything."""
         with self._lock:
-            self._retired += self._open.values()
+            self._retired.update(self._open.values())
             self._open.clear()
         self.tidy()
 
@@ -96,7 +98,7 @@ class OpenStores:
                 self._open[key] = make()
             self._open.move_to_end(key)
             while len(self._open) > self._limit:
-                self._retired.append(self._open.popitem(last=False)[1])
+                self._retired.add(self._open.popitem(last=False)[1])
             return self._open[key]
 
     def _make(self, connector: str, container: str, login: Mapping[str, Any]) -> TargetStore:

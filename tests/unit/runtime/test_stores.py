@@ -1,11 +1,13 @@
 """Opening stores: by whose rights, made once, closed when nobody uses them, and nothing of a secret in a refusal."""
 
+import gc
 import json
 import os
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from weakref import ref
 
 import pytest
 
@@ -148,6 +150,13 @@ def test_what_falls_out_of_the_cache_is_closed_only_when_nobody_works(stores, ke
     stores.tidy()
     assert [connector.closed for connector in made] == [1, 0, 0, 0]
     assert stores.target(integration(keys), "c0") is not first
+
+
+def test_what_nobody_uses_any_more_is_not_kept_until_then(stores, keys, made):
+    gone = [ref(stores.target(integration(keys), f"c{n}")) for n in range(10)]
+    made.clear()
+    gc.collect()
+    assert sum(one() is not None for one in gone) == 3
 
 
 def test_what_was_used_last_stays(stores, keys, made):

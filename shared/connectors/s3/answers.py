@@ -1,6 +1,7 @@
 """S3's answers in the domain's words, and the domain's words in S3's headers."""
 
 import re
+import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -58,16 +59,16 @@ def head_from(path: str, answer: Mapping[str, Any]) -> ObjectHead:
     tag, modified, size = tag_from(answer), answer.get("LastModified"), answer.get("ContentLength")
     if not isinstance(modified, datetime) or size is None:
         raise StoreUnavailable(STRANGER)
-    checksums = whole(answer)
+    checksums, attributes = whole(answer), attributes_from(answer)
     stamp = parse(answer.get("Metadata", {}).get(STAMP, ""))
     vouched = stamp is not None and stamp.vouches_for(size, checksums.values.get("crc64nvme"))
     return ObjectHead(
         path,
         size,
         tag,
-        _version(answer, tag, modified),
+        _version(answer, tag, modified, attributes),
         modified,
-        attributes_from(answer),
+        attributes,
         checksums,
         stamp if vouched else None,
     )
@@ -128,6 +129,14 @@ def attributes_to(attributes: Attributes, stamp: Stamp | None) -> dict[str, Any]
     return {name: value for name, value in headers.items() if value} | {"Metadata": metadata}
 
 
-def _version(answer: Mapping[str, Any], tag: Tag, modified: datetime) -> str:
+def _version(answer: Mapping[str, Any], tag: Tag, modified: datetime, attributes: Attributes) -> str:
+    """The store's own, or what tells versions apart where it keeps none.
+
+    The time alone would not: S3 tells whole seconds, and the same bytes written twice in one have one tag, whatever their
+    attributes.
+    """
     version = answer.get("VersionId")
-    return version if version and version != "null" else f"{tag.value}-{int(modified.timestamp())}"
+    if version and version != "null":
+        return str(version)
+    said = [getattr(attributes, ours) for ours in _HEADERS], sorted(attributes.metadata.items())
+    return f"{tag.value}-{int(modified.timestamp())}-{zlib.crc32(repr(said).encode('utf-8', 'surrogatepass')):08x}"

@@ -39,11 +39,18 @@ def test_a_head_says_all_that_replication_asks():
     assert found.stamp == STAMP
 
 
-def test_the_version_is_the_stores_own_or_tag_and_time():
+def test_the_version_is_the_stores_own_or_made_of_tag_time_and_attributes():
     assert head(x_amz_version_id="abc").version == "abc"
     at = int(datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp())
     for none in ("null", None):
-        assert head(x_amz_version_id=none).version == f"5d41402abc4b2a76b9719d911017c592-{at}"
+        assert head(x_amz_version_id=none).version.startswith(f"5d41402abc4b2a76b9719d911017c592-{at}-")
+
+
+@pytest.mark.parametrize(
+    "other", [{"content_type": "text/html"}, {"x_amz_meta_owner": "b"}, {"cache_control": "no-store"}]
+)
+def test_the_same_bytes_with_other_attributes_in_the_same_second_are_another_version(other):
+    assert head(x_amz_version_id=None).version == head(x_amz_version_id=None).version != head(**other).version
 
 
 def test_a_stamp_that_does_not_vouch_for_these_bytes_is_dropped():

@@ -1,13 +1,15 @@
 """The composition root: makes each part once, when it is first asked for, from one deployment's settings."""
 
 import os
-from functools import cached_property, lru_cache
+from functools import lru_cache
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from shared.runtime.backoff import Backoff
 from shared.runtime.letters import Letters
 from shared.runtime.logs import cause, logger, quiet_libraries
 from shared.runtime.metrics import EmfMetrics
+from shared.runtime.once import once
 from shared.runtime.queues import SqsJobQueue
 from shared.runtime.settings import Settings, settings_from
 from shared.runtime.tracing import Tracing
@@ -29,114 +31,115 @@ if TYPE_CHECKING:
 
 
 class Container:
-    """Everything a host needs, lazily. What is never asked for is never imported. Life: the process."""
+    """Everything a host needs, lazily. What is never asked for is never imported. Life: the process. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.lock = RLock()
         self.clock = SystemClock()
         self.randomness = SystemRandomness()
         quiet_libraries()  # before anything can be asked of one, whether or not a line of ours is ever logged
 
     # ---- telling ----------------------------------------------------------------------------------------------------
-    @cached_property
+    @once
     def logger(self) -> "Logger":
         return logger(self.settings.service, self.settings.log_level)
 
-    @cached_property
+    @once
     def metrics(self) -> EmfMetrics:
         return EmfMetrics(self.settings.service)
 
-    @cached_property
+    @once
     def tracing(self) -> Tracing:
         return Tracing(self.settings.service, on=self.settings.tracing == "on")
 
     # ---- state ------------------------------------------------------------------------------------------------------
-    @cached_property
+    @once
     def tables(self) -> "Tables":
         from shared.state.tables import Tables
 
         return Tables(prefix=self.settings.need("table_prefix"), region=self.settings.need("region"), endpoint=None)
 
-    @cached_property
+    @once
     def tenants(self) -> "Tenants":
         from shared.state.tenants import DynamoTenants
 
         return DynamoTenants(self.tables)
 
-    @cached_property
+    @once
     def rules(self) -> "Rules":
         from shared.state.rules import DynamoRules
 
         return DynamoRules(self.tables)
 
-    @cached_property
+    @once
     def integrations(self) -> "Integrations":
         from shared.state.integrations import DynamoIntegrations
 
         return DynamoIntegrations(self.tables)
 
-    @cached_property
+    @once
     def ledger(self) -> "Ledger":
         from shared.state.ledger import DynamoLedger
 
         return DynamoLedger(self.tables)
 
-    @cached_property
+    @once
     def transfers(self) -> "Transfers":
         from shared.state.transfers import DynamoTransfers
 
         return DynamoTransfers(self.tables)
 
-    @cached_property
+    @once
     def cursors(self) -> "Cursors":
         from shared.state.cursors import DynamoCursors
 
         return DynamoCursors(self.tables)
 
-    @cached_property
+    @once
     def audit(self) -> "Audit":
         from shared.state.audit import DynamoAudit
 
         return DynamoAudit(self.tables)
 
     # ---- queues, keys, stores ---------------------------------------------------------------------------------------
-    @cached_property
+    @once
     def jobs(self) -> SqsJobQueue:
         return SqsJobQueue(lambda: self.sqs, self.settings.need("jobs_queue_url"))
 
-    @cached_property
+    @once
     def job_letters(self) -> Letters:
         urls = self.settings.need("jobs_queue_url"), self.settings.need("jobs_dlq_url")
         return Letters(lambda: self.sqs, *urls)
 
-    @cached_property
+    @once
     def event_letters(self) -> Letters:
         urls = self.settings.need("events_queue_url"), self.settings.need("events_dlq_url")
         return Letters(lambda: self.sqs, *urls)
 
-    @cached_property
+    @once
     def backoff(self) -> Backoff:
         return Backoff(self.settings.retry_base_seconds, self.settings.retry_cap_seconds)
 
-    @cached_property
+    @once
     def keys(self) -> "Keys":
         from shared.crypto.cache import CachedKeys
         from shared.crypto.kms import KmsKeys
 
         return CachedKeys(KmsKeys(lambda: self._client("kms"), self.settings.need("key_id")))
 
-    @cached_property
+    @once
     def stores(self) -> "OpenStores":
         from shared.runtime.stores import OpenStores
 
         return OpenStores(lambda: self.keys, sts=lambda: self._client("sts"))
 
-    @cached_property
+    @once
     def sqs(self) -> Any:
         return self._client("sqs")
 
     # ---- use cases' worlds ------------------------------------------------------------------------------------------
-    @cached_property
+    @once
     def planning(self) -> "Planning":
         from shared.usecases.plan import Planning
 
@@ -149,7 +152,7 @@ class Container:
             metrics=self.metrics,
         )
 
-    @cached_property
+    @once
     def replicating(self) -> "Replicating":
         from shared.usecases.replicate import Replicating
 
@@ -164,7 +167,7 @@ class Container:
             metrics=self.metrics,
         )
 
-    @cached_property
+    @once
     def sweeping(self) -> "Sweeping":
         from shared.usecases.sweep import Sweeping
 
@@ -181,7 +184,7 @@ class Container:
             metrics=self.metrics,
         )
 
-    @cached_property
+    @once
     def provisioning(self) -> "Provisioning":
         from shared.runtime.stores import Sealer
         from shared.usecases.provision import Provisioning
@@ -196,7 +199,7 @@ class Container:
         )
 
     # ---- the API ----------------------------------------------------------------------------------------------------
-    @cached_property
+    @once
     def verifier(self) -> "Verifier":
         from shared.oauth.bearer import BearerVerifier, Expected
         from shared.runtime.sign_in import NobodySignsIn
@@ -206,7 +209,7 @@ class Container:
             return NobodySignsIn()
         return BearerVerifier(Expected(told.issuer, told.need("audience"), told.role_claim, told.tenants_claim))
 
-    @cached_property
+    @once
     def api(self) -> "ApiGatewayResolver":
         from shared.api.app import build
         from shared.api.cursor import CursorCodec
@@ -233,7 +236,10 @@ class Container:
         from botocore.config import Config
 
         config = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
-        return boto3.client(service, region_name=self.settings.need("region"), config=config)  # type: ignore[call-overload]  # by name
+        with (
+            self.lock
+        ):  # boto3's default session makes clients for one thread at a time (boto3 guide, "Multithreading")
+            return boto3.client(service, region_name=self.settings.need("region"), config=config)  # type: ignore[call-overload]  # by name
 
 
 @lru_cache(maxsize=1)

@@ -1,6 +1,7 @@
 """The composition root: everything a host asks for is there, made once, and nothing calls anybody on the way."""
 
 import socket
+import threading
 
 import pytest
 
@@ -94,3 +95,19 @@ def test_errors_of_the_api_are_logged_by_their_kind(capsys):
     told = capsys.readouterr().out
     assert "ValueError" in told
     assert "canary-secret" not in told
+
+
+def test_threads_that_ask_at_once_share_one_world():
+    host, together, found = Container(WHOLE), threading.Barrier(4), []
+
+    def ask() -> None:
+        together.wait()
+        found.append((host.replicating, host.sqs))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({(id(world), id(client)) for world, client in found}) == 1
+    assert len(found) == 4

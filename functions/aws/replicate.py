@@ -30,9 +30,18 @@ def handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
     with invocation(host, context, "replicate"):
         with Heartbeat(host.job_letters, receipts, host.settings.job_heartbeat_seconds) as beat:
             desk = Desk(host, deadline, beat)
-            answer = settle(event, desk.work, threads=host.settings.threads)
+            answer = settle(event, desk.work, threads=host.settings.threads, lane=_target)
         host.stores.tidy()
         return answer
+
+
+def _target(body: str) -> tuple[str, str] | None:
+    """Jobs of one target wait for each other, and for nobody else's."""
+    try:
+        job = decode(body)
+    except MalformedEvent:
+        return None
+    return job.tenant_id, job.target
 
 
 @dataclass(frozen=True, slots=True)

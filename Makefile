@@ -44,7 +44,7 @@ on = $(filter-out 0 no false,$(1))
 
 # ---- the local stack ---------------------------------------------------------------------------------------------
 run: $(STACK) ## bring the whole system up here, drop a file (FILE=path), follow it; DETACH=1 leaves it up
-	@exec $(PY) -m infra.local up $(if $(FILE),--file "$(FILE)") $(if $(call on,$(DETACH)),--detach)
+	@exec $(PY) -m infra.local up $(if $(FILE),--file "$$FILE") $(if $(call on,$(DETACH)),--detach)
 
 down: .venv/.ready ## stop it; what it stored stays
 	@exec $(PY) -m infra.local down

@@ -1,4 +1,4 @@
-"""The local stack's command: `python -m infra.local up | put | down | reset | redrive | env`; the Makefile names each."""
+"""The local stack's command: `python -m infra.local up | put | down | reset | redrive | farshore | env`."""
 
 import argparse
 import os
@@ -22,6 +22,7 @@ def up(home: Home, arguments: argparse.Namespace) -> None:
     """Brings everything up, drops a file, follows it, and stays until Ctrl-C (unless detached)."""
     began = time.monotonic()
     home.prepare()
+    file = show.chosen(home.folder, arguments.file)
     with ExitStack() as stack:
         with home.locked(), ExitStack() as unfinished:
             running = servers.running(home)
@@ -35,7 +36,7 @@ def up(home: Home, arguments: argparse.Namespace) -> None:
             here = _bring_up(home, running, arguments)
             unfinished.pop_all()
         _say(f"Up in {time.monotonic() - began:.1f} s.")
-        key, version = show.drop(here, arguments.file or show.sample(home.folder))
+        key, version = show.drop(here, file)
         show.follow(here, key, version)
         _say(operate.directions(home, here, detached=arguments.detach))
         if not arguments.detach:
@@ -60,7 +61,7 @@ def _stay(home: Home) -> None:
 def put(home: Home, arguments: argparse.Namespace) -> None:
     """Drops a file into the primary bucket of the running stack and follows it."""
     here = _running_contract(home)
-    key, version = show.drop(here, arguments.file or show.sample(home.folder))
+    key, version = show.drop(here, show.chosen(home.folder, arguments.file))
     show.follow(here, key, version)
 
 
@@ -79,6 +80,11 @@ def reset(home: Home, _: argparse.Namespace) -> None:
 def redrive(home: Home, _: argparse.Namespace) -> None:
     """Sends the jobs that were given up round again."""
     sys.exit(operate.command(_running_contract(home), ["redrive"]))
+
+
+def farshore(home: Home, arguments: argparse.Namespace) -> None:
+    """Runs the operator's command against the stack: farshore replicas demo --status failed."""
+    sys.exit(operate.command(_running_contract(home), arguments.words))
 
 
 def environment(home: Home, _: argparse.Namespace) -> None:
@@ -103,10 +109,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--home", type=Path, default=ROOT / ".farshore", help="where the stack keeps everything")
     commands = parser.add_subparsers(required=True)
     for name, action in _COMMANDS.items():
-        command = commands.add_parser(name, help=(action.__doc__ or "").splitlines()[0])
+        says = (action.__doc__ or "").splitlines()[0]
+        own = action is not farshore  # that one's options are the operator's command's to read
+        command = commands.add_parser(name, help=says, add_help=own, prefix_chars="-" if own else "\0")
         command.set_defaults(action=action)
         if name in ("up", "put"):
             command.add_argument("--file", type=Path, help="the file to drop; by default one that is made")
+        if name == "farshore":
+            command.add_argument("words", nargs=argparse.REMAINDER, help="its arguments; see docs/operations.md")
         if name == "up":
             command.add_argument("--detach", action="store_true", help="return and leave the stack up")
             command.add_argument(
@@ -150,6 +160,7 @@ _COMMANDS: Mapping[str, Callable[[Home, argparse.Namespace], None]] = {
     "down": down,
     "reset": reset,
     "redrive": redrive,
+    "farshore": farshore,
     "env": environment,
     "serve": serve,
 }

@@ -17,7 +17,8 @@ _LOCAL = ".venv/bin/python -m infra.local"
 
 def directions(home: Home, here: Contract, *, detached: bool) -> str:
     """Where everything is, and what to try next."""
-    targets = "\n".join(f"             {name}  {place}" for name, place in here.targets.items())
+    width = max(map(len, here.targets))
+    targets = "\n             ".join(f"{name:<{width}}  {place}" for name, place in here.targets.items())
     home_option = "" if home.folder == ROOT / ".farshore" else f" --home {home.folder}"
     end = "make down stops it; make reset forgets its data." if detached else "Ctrl-C stops it; what it stored stays."
     return f"""
@@ -27,8 +28,7 @@ Every copy is verified. {end}
   its page   {here.console}
   AWS        {here.account.endpoint}  (keys: {home.folder / FILE})
   primary    s3://{here.bucket}/{here.prefix}
-  backups
-{targets}
+  backups    {targets}
 
 Try next, in another terminal:
   eval "$({_LOCAL}{home_option} env)"
@@ -61,7 +61,7 @@ def command(here: Contract, arguments: Sequence[str]) -> int:
     """Runs the operator's command (`farshore`) against the stack; its exit status."""
     environment = {**function_environment(here.account), **here.account.environment(), "PYTHONPATH": str(ROOT)}
     process = subprocess.run(
-        [sys.executable, "-m", "functions.cli", *arguments], cwd=ROOT, env=clean_environment(environment), check=False
+        [sys.executable, "-P", "-m", "functions.cli", *arguments], env=clean_environment(environment), check=False
     )
     return process.returncode
 

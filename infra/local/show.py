@@ -31,14 +31,21 @@ def sample(folder: Path) -> Path:
     return file
 
 
-def drop(contract: Contract, file: Path) -> tuple[str, str | None]:
-    """Puts the file under the tenant's prefix; (key, version). Large files go in parts.
+def chosen(folder: Path, file: Path | None) -> Path:
+    """The file to drop: the person's, or the sample. Asked before anything is brought up.
 
     Raises:
         StackError: there is no such file.
     """
+    if file is None:
+        return sample(folder)
     if not file.is_file():
         raise StackError(f"There is no file {file}")
+    return file
+
+
+def drop(contract: Contract, file: Path) -> tuple[str, str | None]:
+    """Puts the file under the tenant's prefix; (key, version). Large files go in parts."""
     s3, key = contract.account.client("s3"), contract.prefix + file.name
     # In one piece and with a checksum of the whole, S3 can copy it by itself and prove the copy.
     whole = TransferConfig(multipart_threshold=WHOLE_BYTES)

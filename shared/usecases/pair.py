@@ -33,7 +33,7 @@ class Pair:
         if here is None:
             return self.rule.on_delete == "keep" or there is None or there.stamp is None or self.taken(None, there)
         name = self.name(here)
-        return self._echo(name) or (there is not None and name.names_same(_identity(self.target, self.path, there)))
+        return self._echo(name) or (there is not None and self._holds(here, there, name))
 
     def name(self, here: ObjectHead) -> Stamp:
         """What to call the source's version: the stamp to put on its replica. In rings and chains it is the origin's."""
@@ -54,6 +54,14 @@ class Pair:
     @property
     def _maker(self) -> str:
         return maker_of(self.rule.tenant_id, self.rule.target.name)
+
+    def _holds(self, here: ObjectHead, there: ObjectHead, name: Stamp) -> bool:
+        """Whether the target says that it has this version, and no checksum that both ends report says otherwise.
+
+        A stamp may know no checksum, or another than the target reports: then it cannot tell an edit that kept it.
+        """
+        same = name.names_same(_identity(self.target, self.path, there))
+        return same and here.checksums.agrees_with(there.checksums) is not False
 
     def _echo(self, name: Stamp) -> bool:
         """Whether the source's object is a copy that came from its target, or from beside it.

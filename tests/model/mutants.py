@@ -78,8 +78,10 @@ class Gullible(Stamp):
 
 
 def believe_any_stamp(world: World) -> None:
-    """The stamp is not compared with the content it lies beside."""
-    for store in world.stores.buckets.values():
+    """The stamp is not compared with the content it lies beside, on targets that tell no checksum, which would give it away."""
+    sources = {tenant.source.bucket for tenant in world.tenants.items.values()}
+    for name, store in world.stores.buckets.items():
+        store.reports = name in sources
         commit = store._commit
 
         def gullible(path, body, attributes, precondition, stamp, commit=commit):

@@ -1,5 +1,6 @@
 """What replication promises of one job."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -341,6 +342,17 @@ def test_two_ways_to_one_name_from_one_origin_are_no_collision(world):
         for bucket in ("backup", "side"):
             world.replicate(job_for(world, world.event("k", bucket)))
         assert world.bytes_at("end") == {"k": body}
+
+
+def test_an_edited_copy_that_kept_its_stamp_and_size_is_replaced_where_both_ends_tell_a_checksum(world):
+    event = world.put("k", b"right")
+    world.replicate(job_for(world, event))
+    backup = world.stores.buckets["backup"]
+    stamp = replace(backup.head("k").stamp, crc64nvme=None)
+    backup.put("k", b"wrong", stamp=stamp)
+    assert backup.head("k").stamp == stamp
+    world.replicate(job_for(world, event))
+    assert world.bytes_at("backup") == {"k": b"right"}
 
 
 # ---- rings and chains ------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any
 from boto3.s3.transfer import TransferConfig
 
 from infra.local.contract import Contract
+from infra.local.deployment import STACK
 from infra.local.home import StackError
 
 POLL_SECONDS = 0.25
@@ -61,9 +62,13 @@ def follow(contract: Contract, key: str, version: str | None) -> None:
         StackError: a copy failed for good, or nothing moved for three minutes.
     """
     screen = Screen(contract, key)
+    done, counts = _Done(contract, key), dict[str, int]()
     news, since = None, time.monotonic()
     while True:
         rows = {name: row for name, row in _replicas(contract, key).items() if not _is_older(row, version)}
+        if any(row["status"] == "copying" for row in rows.values()):
+            counts |= done()  # what was known stays: a copy that just ended has no count any more
+            rows = {name: {**row, "bytesDone": counts.get(name)} for name, row in rows.items()}
         screen.show(rows)
         if _settled(contract, rows):
             return
@@ -72,6 +77,22 @@ def follow(contract: Contract, key: str, version: str | None) -> None:
         if time.monotonic() - since > PATIENCE_SECONDS:
             raise StackError("No copy moved for three minutes; see .farshore/logs/ministack.log")
         time.sleep(POLL_SECONDS)
+
+
+class _Done:
+    """How far copies are, in bytes by target. The API tells states only; the ledger behind it knows this too."""
+
+    def __init__(self, contract: Contract, key: str) -> None:
+        self._dynamodb, self._object = contract.account.client("dynamodb"), f"{contract.tenant}#{key}"
+
+    def __call__(self) -> Mapping[str, int]:
+        rows = self._dynamodb.query(
+            TableName=f"{STACK}-replicas",
+            KeyConditionExpression="#object = :object",
+            ExpressionAttributeNames={"#object": "object"},
+            ExpressionAttributeValues={":object": {"S": self._object}},
+        )["Items"]
+        return {row["target"]["S"]: int(row["bytes_done"]["N"]) for row in rows if "bytes_done" in row}
 
 
 class Screen:

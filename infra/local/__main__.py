@@ -127,7 +127,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _guarded(action: Callable[[Home, argparse.Namespace], None], home: Home, chosen: argparse.Namespace) -> int:
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # scripts start their background jobs deaf to SIGINT
+        signal.signal(number, _interrupt)
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
     try:
         action(home, chosen)

@@ -154,7 +154,7 @@ class Stage:
 
     def rows(self) -> Sequence[Mapping[str, Any]]:
         """Every item of every table, as stored."""
-        tables = (bound(model, self.host.tables).Meta.table_name for model in MODELS)  # type: ignore[attr-defined]
+        tables = (bound(model, self.host.tables).Meta.table_name for model in MODELS)
         return [item for table in tables for item in self.aws("dynamodb").scan(TableName=table)["Items"]]
 
 

@@ -25,7 +25,7 @@ OPAQUE = SealBroken().args
 def refused(sealed: bytes, context: SealContext, keys: object) -> bool:
     """Whether it is refused, with the one opaque answer."""
     try:
-        unseal(sealed, context, keys)  # type: ignore[arg-type]
+        unseal(sealed, context, keys)
     except SealBroken as error:
         found = error
     else:
@@ -65,7 +65,7 @@ FROZEN = json.loads((DATA / "sealed_v1.json").read_text())["vectors"]
 @pytest.mark.parametrize("vector", FROZEN, ids=lambda vector: vector["name"])
 def test_what_version_1_sealed_opens_for_ever(vector: dict[str, str]) -> None:
     keys = BookOfKeys({bytes.fromhex(vector["wrapped"]): bytes.fromhex(vector["dataKey"])})
-    context = SealContext(**vector["context"])  # type: ignore[arg-type]
+    context = SealContext(**vector["context"])
     assert unseal(bytes.fromhex(vector["sealed"]), context, keys).reveal() == bytes.fromhex(vector["plaintext"])
 
 
@@ -75,7 +75,7 @@ def test_version_1_is_what_its_description_says(vector: dict[str, str]) -> None:
     data_key, wrapped, nonce, plain = (
         bytes.fromhex(vector[name]) for name in ("dataKey", "wrapped", "nonce", "plaintext")
     )
-    names = {**{name: str(value) for name, value in vector["context"].items()}, "format": "1"}  # type: ignore[attr-defined]
+    names = {**{name: str(value) for name, value in vector["context"].items()}, "format": "1"}
     bound = b"\x01\x01" + b"".join(
         len(raw).to_bytes(4, "big") + raw for name in sorted(names) for raw in (name.encode(), names[name].encode())
     )
@@ -235,7 +235,7 @@ def test_canonical_bytes_are_equal_exactly_when_the_maps_are(one: dict[str, str]
 def test_a_place_without_a_name_is_no_place(broken: dict[str, object]) -> None:
     whole = {"tenant": "t", "table": "x", "record": "r", "field": "f", "purpose": "p"}
     with pytest.raises(InvalidInput):
-        SealContext(**{**whole, **broken})  # type: ignore[arg-type]
+        SealContext(**{**whole, **broken})
 
 
 # ---- other keys ----------------------------------------------------------------------------------------------------

@@ -310,7 +310,7 @@ def test_wrong_and_malformed_credentials_are_not_repeated(
 def _resealed(scene: Scene, target: str, change: Callable[[Integration, Keys], bytes]) -> None:
     """Replaces an integration's sealed credentials behind the application's back, as somebody with the table's rights could."""
     host = scene.farshore.host
-    held = host.integrations.get(target, target)  # type: ignore[arg-type]
+    held = host.integrations.get(target, target)
     assert held is not None
     scene.farshore.aws("dynamodb").update_item(
         TableName=f"{scene.farshore.prefix}-integrations",
@@ -388,7 +388,7 @@ def test_what_holds_a_secret_does_not_show_it(scene: Scene, target: str, capfd: 
         trap.secrets = scene.secrets
         assert scene.run(trap, target) == "done"
         host = scene.farshore.host
-        held = host.integrations.get(target, target)  # type: ignore[arg-type]
+        held = host.integrations.get(target, target)
         assert held is not None
         store = host.stores.target(held)
         with store.open(f"{target}/x") as opened:

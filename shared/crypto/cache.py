@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 
 from shared.crypto.context import canonical
-from shared.crypto.secret import Secret
+from shared.domain.secret import Secret
 from shared.ports.world import Keys
 
 

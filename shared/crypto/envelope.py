@@ -22,8 +22,9 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.crypto.context import SealContext, canonical
-from shared.crypto.secret import Secret
+from shared.crypto.context import canonical
+from shared.domain.seal import SealContext
+from shared.domain.secret import Secret
 from shared.domain.errors import InvalidInput, SealBroken
 from shared.ports.world import Keys
 

@@ -12,7 +12,28 @@ FarshoreError
 ├── Unauthenticated              unauthenticated           never
 ├── Forbidden                    forbidden                 never
 ├── NotFound                     not_found                 never        also: another tenant's
-├── Conflict                     conflict                  never        exists already, or in use
+├── Conflict                     conflict                  never        not as things stand
+│   ├── AlreadyExists            already_exists            never
+│   └── InUse                    in_use                    never        something else needs it; names what
+├── VersionMismatch              version_mismatch          now          the record changed meanwhile: look again
+├── TooManyRequests              too_many_requests         later(after)
+├── CallbackRefused                                                     a consent that is not followed; nothing was stored
+│   ├── InvalidCallback          oauth_request_invalid     never        parameters missing, repeated or too long
+│   ├── InvalidState             oauth_state_invalid       never        unknown, used, expired, or another's
+│   ├── BrowserMismatch          oauth_browser_mismatch    never        not the browser or user that began
+│   ├── IssuerMismatch           oauth_issuer_mismatch     never        another authorization server answered
+│   ├── ConsentDenied            oauth_access_denied       after_user
+│   ├── CodeRefused              oauth_code_refused        after_user   used, expired or foreign code
+│   └── AccountMismatch          oauth_account_mismatch    after_user   another account than before, not confirmed
+├── GrantError                                                          an authorization server said no
+│   ├── ProviderUnavailable      provider_unavailable      later(after) 5xx, 429, network, an answer that is none
+│   ├── GrantRevoked             grant_revoked             after_user   reconnect
+│   ├── GrantExpired             grant_expired             after_user   reconnect: unused or kept for too long
+│   ├── RefreshInterrupted       refresh_interrupted       after_user   a rotated token was lost with its worker
+│   ├── ScopeMissing             scope_missing             after_user   reconnect and tick every box
+│   ├── PolicyBlocked            policy_blocked            after_user   an administrator's rule, or a second factor
+│   ├── ProviderMisconfigured    provider_misconfigured    never        our client at the provider; an operator's task
+│   └── TokenExpired             token_expired             after_user   the access token is over, and none can be had
 ├── StoreError                                                          an object store said no
 │   ├── PreconditionFailed       precondition_failed       now          the target moved: look again
 │   ├── SourceChanged            source_changed            now          the pinned version is gone: look again
@@ -128,6 +149,170 @@ class Conflict(FarshoreError):
     """The thing exists already or is in use."""
 
     code = "conflict"
+
+
+class AlreadyExists(Conflict):
+    """The thing exists already."""
+
+    code = "already_exists"
+
+
+class InUse(Conflict):
+    """Something else needs it."""
+
+    code = "in_use"
+
+
+class VersionMismatch(FarshoreError):
+    """The record changed since it was read."""
+
+    code = "version_mismatch"
+    verdict = Now()
+
+
+class TooManyRequests(FarshoreError):
+    """Slow down.
+
+    Attributes:
+        after: seconds until the next attempt has a chance.
+    """
+
+    code = "too_many_requests"
+
+    def __init__(self, message: str = "", *, after: float) -> None:
+        super().__init__(message)
+        self.after = after
+
+    @property
+    def retry(self) -> Retry:
+        return Later(self.after)
+
+
+class CallbackRefused(FarshoreError):
+    """The consent is not followed."""
+
+    code = "oauth_refused"
+
+
+class InvalidCallback(CallbackRefused):
+    """The authorization server's answer is not one."""
+
+    code = "oauth_request_invalid"
+
+
+class InvalidState(CallbackRefused):
+    """This consent was not asked for, or not lately. Start again."""
+
+    code = "oauth_state_invalid"
+
+
+class BrowserMismatch(CallbackRefused):
+    """The consent was given in another browser, or by another user, than asked for it."""
+
+    code = "oauth_browser_mismatch"
+
+
+class IssuerMismatch(CallbackRefused):
+    """Another authorization server answered than was asked."""
+
+    code = "oauth_issuer_mismatch"
+
+
+class ConsentDenied(CallbackRefused):
+    """The consent was not given."""
+
+    code = "oauth_access_denied"
+    verdict = AfterUser()
+
+
+class CodeRefused(CallbackRefused):
+    """The authorization server did not accept the code. Start again."""
+
+    code = "oauth_code_refused"
+    verdict = AfterUser()
+
+
+class AccountMismatch(CallbackRefused):
+    """The integration is connected to another account. Confirm the change, or use the same account."""
+
+    code = "oauth_account_mismatch"
+    verdict = AfterUser()
+
+
+class GrantError(FarshoreError):
+    """An authorization server refused or failed."""
+
+    code = "grant_error"
+    verdict: ClassVar[Retry] = Later()
+
+
+class ProviderUnavailable(GrantError):
+    """The provider did not answer, or answered that it cannot now.
+
+    Attributes:
+        after: seconds to wait as told by the provider, or None.
+        reached: False if the request surely never reached it: then nothing was used up.
+    """
+
+    code = "provider_unavailable"
+
+    def __init__(self, message: str = "", *, after: float | None = None, reached: bool = True) -> None:
+        super().__init__(message)
+        self.after = after
+        self.reached = reached
+
+    @property
+    def retry(self) -> Retry:
+        return Later(self.after)
+
+
+class GrantRevoked(GrantError):
+    """The provider no longer honours the connection. Reconnect it."""
+
+    code = "grant_revoked"
+    verdict = AfterUser()
+
+
+class GrantExpired(GrantError):
+    """The connection was unused or kept for too long. Reconnect it."""
+
+    code = "grant_expired"
+    verdict = AfterUser()
+
+
+class RefreshInterrupted(GrantError):
+    """A refresh broke off after the provider had replaced the token. Reconnect."""
+
+    code = "refresh_interrupted"
+    verdict = AfterUser()
+
+
+class ScopeMissing(GrantError):
+    """Not all that was asked for was granted. Reconnect and allow everything."""
+
+    code = "scope_missing"
+    verdict = AfterUser()
+
+
+class PolicyBlocked(GrantError):
+    """A rule of the account's organisation wants a person to sign in again, or an administrator to agree."""
+
+    code = "policy_blocked"
+    verdict = AfterUser()
+
+
+class ProviderMisconfigured(GrantError):
+    """The provider does not accept this deployment's client. An operator must mend the provider's settings."""
+
+    code = "provider_misconfigured"
+    verdict = Never()
+
+
+class TokenExpired(GrantError):
+    """The access token is over and no other can be had. Reconnect."""
+
+    code = "token_expired"
+    verdict = AfterUser()
 
 
 class StoreError(FarshoreError):

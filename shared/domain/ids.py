@@ -8,6 +8,8 @@ from shared.domain.errors import InvalidInput
 TenantId = NewType("TenantId", str)
 IntegrationId = NewType("IntegrationId", str)
 RuleId = NewType("RuleId", str)
+ProviderId = NewType("ProviderId", str)
+WebhookId = NewType("WebhookId", str)
 TargetName = NewType("TargetName", str)
 """A target's name, unique within its tenant; the word a person uses for it (``azure-backup``)."""
 

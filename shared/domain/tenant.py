@@ -37,9 +37,18 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A customer of the company that runs Farshore."""
+    """A customer of the company that runs Farshore.
+
+    Attributes:
+        owners, members: subjects of the issuer who own it or belong to it, beside those whose tokens say so.
+        version: grows by one with each change; compare-and-swap.
+    """
 
     id: TenantId
     name: str
     source: Source
     created_at: datetime
+    owners: frozenset[str] = frozenset()
+    members: frozenset[str] = frozenset()
+    updated_at: datetime | None = None
+    version: int = 1

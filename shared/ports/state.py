@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from shared.domain.audit import AuditEvent
 from shared.domain.event import Job
 from shared.domain.ids import IntegrationId, RuleId, TargetName, TenantId
 from shared.domain.integration import Integration
@@ -14,9 +15,9 @@ from shared.domain.tenant import Tenant
 
 
 class Tenants(Protocol):
-    def get(self, tenant_id: TenantId) -> Tenant | None:
-        """May be up to 30 seconds old, but None is never from memory: a job may follow its tenant, rule or integration
-        within a second, and an absence buries it. The same holds for ``Rules.get`` and ``Integrations.get``.
+    def get(self, tenant_id: TenantId, *, fresh: bool = False) -> Tenant | None:
+        """May be up to 30 seconds old unless ``fresh``, but None is never from memory: a job may follow its tenant, rule or
+        integration within a second, and an absence buries it. The same holds for ``Rules.get`` and ``Integrations.get``.
         """
         ...
 
@@ -26,36 +27,80 @@ class Tenants(Protocol):
         """
         ...
 
-    def add(self, tenant: Tenant) -> None:
-        """Raises Conflict if the id exists or its source overlaps another's."""
+    def add(self, tenant: Tenant, event: AuditEvent) -> None:
+        """Adds, together with its audit event. Raises AlreadyExists for the id, Conflict if its source overlaps another's."""
+        ...
+
+    def change(self, tenant: Tenant, event: AuditEvent) -> None:
+        """Writes a tenant whose stored version is ``tenant.version - 1``; its source may have moved.
+
+        Raises:
+            VersionMismatch: it is not, or it is gone.
+            Conflict: its new source overlaps another's.
+        """
+        ...
+
+    def remove(self, tenant: Tenant, event: AuditEvent) -> None:
+        """Removes this very version. Raises VersionMismatch."""
         ...
 
     def page(self, *, after: TenantId | None = None, limit: int = 100) -> Sequence[Tenant]:
-        """Tenants ascending by id; for the sweep."""
+        """Tenants ascending by id."""
         ...
 
 
 class Rules(Protocol):
-    def of(self, tenant_id: TenantId) -> Sequence[Rule]:
-        """All of a tenant's rules, paused ones too. One query; may be up to 30 seconds old."""
+    def of(self, tenant_id: TenantId, *, fresh: bool = False) -> Sequence[Rule]:
+        """All of a tenant's rules, paused ones too. One query; may be up to 30 seconds old unless ``fresh``."""
         ...
 
     def get(self, tenant_id: TenantId, rule_id: RuleId) -> Rule | None:
         """May be up to 30 seconds old; None is never from memory."""
         ...
 
-    def add(self, rule: Rule) -> None:
-        """Raises Conflict if the id or the target's name is taken."""
+    def add(self, rule: Rule, event: AuditEvent) -> None:
+        """Adds, together with its audit event. Raises AlreadyExists if the id or the target's name is taken."""
+        ...
+
+    def change(self, rule: Rule, event: AuditEvent) -> None:
+        """Writes a rule of the same target whose stored version is ``rule.version - 1``. Raises VersionMismatch."""
         ...
 
 
 class Integrations(Protocol):
-    def get(self, tenant_id: TenantId, integration_id: IntegrationId) -> Integration | None:
-        """May be up to 30 seconds old; None is never from memory."""
+    """Writes are one transaction with their audit event, where there is one."""
+
+    def get(self, tenant_id: TenantId, integration_id: IntegrationId, *, fresh: bool = False) -> Integration | None:
+        """May be up to 30 seconds old unless ``fresh``; None is never from memory."""
         ...
 
-    def add(self, integration: Integration) -> None:
-        """Raises Conflict if the id exists."""
+    def of(
+        self, tenant_id: TenantId, *, after: IntegrationId | None = None, limit: int = 100
+    ) -> Sequence[Integration]:
+        """A tenant's, ascending by id. One query."""
+        ...
+
+    def add(self, integration: Integration, event: AuditEvent) -> None:
+        """Adds, and counts one more use of its provider.
+
+        Raises:
+            AlreadyExists: the id is taken.
+            NotFound: its provider is gone or not enabled.
+        """
+        ...
+
+    def change(self, integration: Integration, event: AuditEvent | None = None) -> None:
+        """Writes one whose stored version is ``integration.version - 1``. Raises VersionMismatch: it is not, or it is gone."""
+        ...
+
+    def remove(self, integration: Integration, event: AuditEvent) -> None:
+        """Removes this very version, secrets and all, and counts one use of its provider less. Raises VersionMismatch."""
+        ...
+
+    def due(self, before: datetime, *, limit: int = 1000) -> Sequence[tuple[TenantId, IntegrationId]]:
+        """Whose ``refresh_due_at`` is not after ``before``; the longest due of each shard first, at most ``limit``. One query
+        a shard, whatever the number of integrations; may lag writes by a second.
+        """
         ...
 
 
@@ -150,19 +195,3 @@ class Cursors(Protocol):
     def save(self, name: str, value: str | None) -> None:
         """None forgets it: the next run begins anew."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEvent:
-    """One change and who made it. Holds no secret and nothing a provider said."""
-
-    tenant_id: TenantId
-    at: datetime
-    actor: str
-    action: str
-    subject: str
-    outcome: str = "success"
-
-
-class Audit(Protocol):
-    def append(self, event: AuditEvent) -> None: ...

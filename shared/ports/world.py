@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.domain.event import Job
+from shared.domain.seal import SealContext, Sealed
+from shared.domain.secret import Secret
 
 
 class JobQueue(Protocol):
@@ -24,6 +26,22 @@ class Keys(Protocol):
 
     def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
         """The plain key. Raises SealBroken if it was not wrapped so, StateUnavailable if the service does not answer."""
+        ...
+
+
+class Vault(Protocol):
+    """Seals and opens secrets, each in its place."""
+
+    def seal(self, secret: Secret[str], context: SealContext) -> Sealed:
+        """Sealed for ``context``, with its sequence. Raises StateUnavailable, Misconfigured."""
+        ...
+
+    def open(self, sealed: Sealed, context: SealContext) -> Secret[str]:
+        """What was sealed for exactly this context; ``context.sequence`` is that of ``sealed``.
+
+        Raises:
+            SealBroken, StateUnavailable, Misconfigured
+        """
         ...
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from weakref import WeakSet
 
 from shared.connectors import registry
-from shared.crypto.context import SealContext
+from shared.domain.seal import SealContext
 from shared.crypto.envelope import seal, unseal
 from shared.domain.errors import Misconfigured, SealBroken
 from shared.domain.ids import IntegrationId, TenantId

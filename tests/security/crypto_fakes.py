@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared.crypto.context import SealContext
+from shared.domain.seal import SealContext
 from shared.domain.errors import SealBroken
 
 DATA = Path(__file__).parent / "data"

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.crypto import envelope
-from shared.crypto.context import SealContext, canonical
+from shared.crypto.context import canonical
+from shared.domain.seal import SealContext
 from shared.crypto.envelope import PLAINTEXT_MAX, seal, unseal
 from shared.domain.errors import InvalidInput, SealBroken
 from tests.security.crypto_fakes import CONTEXT, DATA, BookOfKeys, CarelessKeys, HonestKeys, contexts

@@ -14,7 +14,7 @@ from moto import mock_aws
 
 from infra.local.emulators import Emulator, ministack
 from shared.crypto.cache import CachedKeys
-from shared.crypto.context import SealContext
+from shared.domain.seal import SealContext
 from shared.crypto.envelope import seal, unseal
 from shared.crypto.kms import KmsKeys
 from shared.domain.errors import FarshoreError, Misconfigured, SealBroken, StateUnavailable

@@ -10,7 +10,7 @@ import traceback
 
 import pytest
 
-from shared.crypto.secret import Secret
+from shared.domain.secret import Secret
 
 CANARY = "canary-7f3a9c"
 

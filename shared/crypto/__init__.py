@@ -1,5 +1,6 @@
-"""Envelope encryption of secrets: what hides them, the context they are bound to, their sealed form, the key service.
+"""Envelope encryption of secrets: the sealed form, and the key service behind it.
 
-``secret`` knows nothing, ``context`` names a place, ``envelope`` seals and unseals through the ``Keys`` port, ``kms`` and
-``cache`` are Keys. No module here reads the environment, makes a client or imports an SDK before it is used.
+``vault`` is what the core asks for; ``envelope`` seals and unseals through the ``Keys`` port, ``context`` is a place's
+canonical form, ``kms`` and ``cache`` are Keys. No module here reads the environment, makes a client or imports an SDK before
+it is used.
 """

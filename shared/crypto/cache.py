@@ -42,6 +42,10 @@ class CachedKeys:
             self._keep(name, found)
         return found.reveal()
 
+    def rewrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
+        """The key wrapped anew, straight from the key service."""
+        return self._keys.rewrap(wrapped, context)
+
     def _recall(self, name: bytes) -> Secret[bytes] | None:
         with self._lock:
             until, key = self._kept.get(name, (0.0, None))

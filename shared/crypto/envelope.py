@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.crypto.context import canonical
+from shared.domain.errors import InvalidInput, SealBroken
 from shared.domain.seal import SealContext
 from shared.domain.secret import Secret
-from shared.domain.errors import InvalidInput, SealBroken
 from shared.ports.world import Keys
 
 if TYPE_CHECKING:

@@ -1,13 +1,14 @@
 """AWS KMS as the key service."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
 from shared.domain.errors import FarshoreError, Misconfigured, SealBroken, StateUnavailable
 
-# KMS API reference, errors of GenerateDataKey and Decrypt. What is not listed is taken as a passing fault.
-_FORGED = frozenset({"InvalidCiphertextException", "IncorrectKeyException", "ValidationException"})
+# KMS API reference, errors of GenerateDataKey, Decrypt and ReEncrypt. What is not listed is taken as a passing fault.
+_OTHER_KEY = "IncorrectKeyException"
+_FORGED = frozenset({"InvalidCiphertextException", _OTHER_KEY, "ValidationException"})
 _OPERATOR = {
     "AccessDeniedException": "this function's role, or the key's policy, does not allow the use of the KMS key",
     "DisabledException": "the KMS key is disabled; enable it",
@@ -22,18 +23,24 @@ class KmsClient(Protocol):
 
     def generate_data_key(self, *, KeyId: str, KeySpec: Any, EncryptionContext: Mapping[str, str]) -> Any: ...  # noqa: N803 # boto3's names
     def decrypt(self, *, KeyId: str, CiphertextBlob: bytes, EncryptionContext: Mapping[str, str]) -> Any: ...  # noqa: N803 # boto3's names
+    def re_encrypt(self, **request: Any) -> Any: ...
 
 
 class KmsKeys:
-    """Data keys made and unwrapped by one KMS key. Thread-safe; costs nothing until first used.
+    """Data keys made by one KMS key, and unwrapped by it or by one that did this before. Thread-safe; costs nothing until
+    first used.
 
     Retries are the client's own (botocore); what still fails is ``StateUnavailable``, or ``Misconfigured`` where only the
     operator can help, or ``SealBroken`` where the wrapped key is not what this key wrapped for this context.
     """
 
-    def __init__(self, client_factory: Callable[[], KmsClient], key_id: str) -> None:
+    def __init__(
+        self, client_factory: Callable[[], KmsClient], key_id: str, former_key_ids: Sequence[str] = ()
+    ) -> None:
+        """``former_key_ids`` open what they wrapped, the likeliest first; nothing new is wrapped by them."""
         self._client_factory = client_factory
         self._key_id = key_id
+        self._ring = (key_id, *former_key_ids)
 
     @cached_property
     def _client(self) -> KmsClient:
@@ -50,13 +57,45 @@ class KmsKeys:
         return answer["Plaintext"], answer["CiphertextBlob"]
 
     def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
-        """The plain key. One call. The key id is pinned: KMS would otherwise use whatever key the blob names."""
-        answer = _asked(
-            lambda: self._client.decrypt(KeyId=self._key_id, CiphertextBlob=wrapped, EncryptionContext=dict(context)),
-            forged=SealBroken,
-        )
+        """The plain key. One call, and one more for each key of the ring that it was not wrapped by."""
+        answer = self._by_its_key(
+            lambda key: self._client.decrypt(KeyId=key, CiphertextBlob=wrapped, EncryptionContext=dict(context))
+        )[1]
         plain: bytes = answer["Plaintext"]
         return plain
+
+    def rewrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
+        """The same data key wrapped by the present key, without being shown to us; what is so already comes back unchanged.
+
+        As many calls as ``unwrap`` makes.
+        """
+        bound = dict(context)
+        key, answer = self._by_its_key(
+            lambda key: self._client.re_encrypt(
+                CiphertextBlob=wrapped,
+                SourceKeyId=key,
+                SourceEncryptionContext=bound,
+                DestinationKeyId=self._key_id,
+                DestinationEncryptionContext=bound,
+            )
+        )
+        anew: bytes = answer["CiphertextBlob"]
+        return wrapped if key == self._key_id else anew
+
+    def _by_its_key(self, call: Callable[[str], Any]) -> tuple[str, Any]:
+        """Which key of the ring took the call, and the answer. The key is pinned each time: KMS would otherwise use whatever
+        key the blob names. Only "another key wrapped this" leads on to the next; any other refusal is final.
+        """
+        for key in self._ring:
+            try:
+                return key, _asked(lambda: call(key), forged=SealBroken)  # noqa: B023 # called at once
+            except _AnotherKey:
+                continue
+        raise SealBroken
+
+
+class _AnotherKey(SealBroken):
+    """This wrapped key is another KMS key's."""
 
 
 def _asked(call: Callable[[], Any], forged: type[FarshoreError]) -> Any:
@@ -65,14 +104,15 @@ def _asked(call: Callable[[], Any], forged: type[FarshoreError]) -> Any:
     try:
         return call()
     except ClientError as error:
-        raise _meaning(error.response.get("Error", {}).get("Code", ""), forged) from None
+        code = error.response.get("Error", {}).get("Code", "")
+        raise _meaning(code, forged) from None
     except BotoCoreError:
         raise StateUnavailable("the key service did not answer") from None
 
 
 def _meaning(code: str, forged: type[FarshoreError]) -> FarshoreError:
     if code in _FORGED:
-        return forged()
+        return _AnotherKey() if code == _OTHER_KEY and forged is SealBroken else forged()
     if code in _OPERATOR:
         return Misconfigured(_OPERATOR[code])
     return StateUnavailable("the key service cannot answer now")

@@ -28,6 +28,12 @@ class Keys(Protocol):
         """The plain key. Raises SealBroken if it was not wrapped so, StateUnavailable if the service does not answer."""
         ...
 
+    def rewrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
+        """The same key wrapped by the present key of the service, never shown; unchanged if it is so already. Raises as
+        ``unwrap`` does.
+        """
+        ...
+
 
 class Vault(Protocol):
     """Seals and opens secrets, each in its place."""

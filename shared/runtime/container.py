@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from shared.ports.identity import Verifier
     from shared.ports.state import Audit, Cursors, Integrations, Ledger, Rules, Tenants, Transfers
-    from shared.ports.world import Keys
+    from shared.ports.world import Keys, Vault
     from shared.runtime.stores import OpenStores
     from shared.state.tables import Tables
     from shared.usecases.plan import Planning
@@ -126,13 +126,20 @@ class Container:
         from shared.crypto.cache import CachedKeys
         from shared.crypto.kms import KmsKeys
 
-        return CachedKeys(KmsKeys(lambda: self._client("kms"), self.settings.need("key_id")))
+        ring = self.settings.need("key_id"), self.settings.listed("former_key_ids")
+        return CachedKeys(KmsKeys(lambda: self._client("kms"), *ring))
+
+    @once
+    def vault(self) -> "Vault":
+        from shared.crypto.vault import EnvelopeVault
+
+        return EnvelopeVault(lambda: self.keys)
 
     @once
     def stores(self) -> "OpenStores":
         from shared.runtime.stores import OpenStores
 
-        return OpenStores(lambda: self.keys, sts=lambda: self._client("sts"))
+        return OpenStores(self.vault, sts=lambda: self._client("sts"))
 
     @once
     def sqs(self) -> Any:
@@ -186,15 +193,13 @@ class Container:
 
     @once
     def provisioning(self) -> "Provisioning":
-        from shared.runtime.stores import Sealer
         from shared.usecases.provision import Provisioning
 
         return Provisioning(
             tenants=self.tenants,
             rules=self.rules,
             integrations=self.integrations,
-            seals=Sealer(lambda: self.keys),
-            audit=self.audit,
+            vault=self.vault,
             clock=self.clock,
         )
 

@@ -18,9 +18,16 @@ class Settings:
         region: AWS region. Where AWS is reached is botocore's affair (``AWS_ENDPOINT_URL``).
         table_prefix: tables are named ``{prefix}-{name}``.
         key_id: KMS key that wraps data keys.
+        former_key_ids: keys that did so before and still open what they wrapped; a comma between two, as in all lists here.
         cursor_secret_id: Secrets Manager's id of the key that authenticates list cursors.
         issuer, audience: of the tokens the API accepts.
         role_claim, tenants_claim: where a token says what its bearer may do.
+        public_url: where people reach the API, without a path: what authorization servers send browsers back to.
+        return_urls: where a browser may go at the end of a consent.
+        private_hosts: ``host:port`` pairs off the public internet that may be called all the same, by http too.
+        refresh_queue_url, refresh_dlq_url: connections whose tokens are due, and those that could not be refreshed.
+        deliveries_queue_url, deliveries_dlq_url: notices on their way to webhooks.
+        event_bus: name of the EventBridge bus that notices go to.
         superadmin_role, owner_role: the values of ``role_claim`` that the API knows.
         job_attempts: an attempt of this number is a job's last.
         retry_base_seconds, retry_cap_seconds: the first delay after a failure, and the longest.
@@ -38,6 +45,7 @@ class Settings:
     jobs_queue_url: str = ""
     jobs_dlq_url: str = ""
     key_id: str = ""
+    former_key_ids: str = ""
     cursor_secret_id: str = ""
     issuer: str = ""
     audience: str = ""
@@ -45,6 +53,14 @@ class Settings:
     tenants_claim: str = "farshore/tenants"
     superadmin_role: str = "superadmin"
     owner_role: str = "owner"
+    public_url: str = ""
+    return_urls: str = ""
+    private_hosts: str = ""
+    refresh_queue_url: str = ""
+    refresh_dlq_url: str = ""
+    deliveries_queue_url: str = ""
+    deliveries_dlq_url: str = ""
+    event_bus: str = ""
     job_attempts: int = 10
     job_heartbeat_seconds: float = 120.0
     retry_base_seconds: float = 5.0
@@ -63,6 +79,11 @@ class Settings:
         if not value:
             raise Misconfigured(f"set {variable(name)}")
         return value
+
+    def listed(self, name: str) -> tuple[str, ...]:
+        """The parts of a list setting; none if it is empty."""
+        value: str = getattr(self, name)
+        return tuple(part for part in (each.strip() for each in value.split(",")) if part)
 
 
 def variable(name: str) -> str:

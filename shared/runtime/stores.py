@@ -9,39 +9,19 @@ from typing import Any
 from weakref import WeakSet
 
 from shared.connectors import registry
-from shared.domain.seal import SealContext
-from shared.crypto.envelope import seal, unseal
 from shared.domain.errors import Misconfigured, SealBroken
-from shared.domain.ids import IntegrationId, TenantId
-from shared.domain.integration import Integration
+from shared.domain.integration import Integration, credentials_context
+from shared.domain.seal import Sealed
 from shared.domain.tenant import Source
 from shared.ports.stores import SourceStore, TargetStore
-from shared.ports.world import Keys
+from shared.ports.world import Vault
 from shared.runtime.answers import speaking
-from shared.usecases.provision import FORMS
+from shared.usecases.forms import FORMS
 
 _CONNECTORS_MAX = 32
 _CAPITAL = re.compile(r"(?<!^)([A-Z])")
 
 type Key = tuple[str, ...]
-
-
-def credentials_context(tenant_id: str, integration_id: str) -> SealContext:
-    """The place of an integration's credentials, for sealing and opening alike."""
-    return SealContext(
-        tenant=tenant_id, table="integrations", record=integration_id, field="credentials", purpose="connect"
-    )
-
-
-class Sealer:
-    """Seals an integration's credentials, and the settings they are for, for ``OpenStores`` to open."""
-
-    def __init__(self, keys: Callable[[], Keys]) -> None:
-        self._keys = keys
-
-    def credentials(self, tenant_id: TenantId, integration_id: IntegrationId, secret: Mapping[str, str]) -> bytes:
-        """The sealed form of a flat JSON object."""
-        return seal(json.dumps(dict(secret)).encode(), credentials_context(tenant_id, integration_id), self._keys())
 
 
 class OpenStores:
@@ -52,11 +32,9 @@ class OpenStores:
     than are in use.
     """
 
-    def __init__(
-        self, keys: Callable[[], Keys], *, sts: Callable[[], Any] | None = None, limit: int = _CONNECTORS_MAX
-    ) -> None:
-        """``keys`` and ``sts`` (boto3's client, for integrations without a secret) are asked for when first needed."""
-        self._keys = keys
+    def __init__(self, vault: Vault, *, sts: Callable[[], Any] | None = None, limit: int = _CONNECTORS_MAX) -> None:
+        """``sts`` (boto3's client, for integrations without a secret) is asked for when first needed."""
+        self._vault = vault
         self._sts = sts
         self._limit = limit
         self._open: OrderedDict[Key, TargetStore] = OrderedDict()
@@ -115,7 +93,7 @@ class OpenStores:
         them must not be able to send credentials elsewhere. Complete or refused: a connector that is given no rights would
         use this function's own.
         """
-        sealed = integration.sealed
+        sealed = integration.credentials
         told = integration.settings if sealed is None else self._unsealed(integration, sealed)
         form = FORMS.get((integration.connector, integration.auth_type))
         if form is None or not form.needs <= {name for name, value in told.items() if value}:
@@ -138,9 +116,9 @@ class OpenStores:
 
         return {**named, "credential": WorkloadIdentity(tenant_id=directory, client_id=client, assertion=assertion)}
 
-    def _unsealed(self, integration: Integration, sealed: bytes) -> Mapping[str, Any]:
-        context = credentials_context(integration.tenant_id, integration.id)
-        opened = unseal(sealed, context, self._keys())
+    def _unsealed(self, integration: Integration, sealed: Sealed) -> Mapping[str, Any]:
+        context = credentials_context(integration.tenant_id, integration.id, sealed.sequence)
+        opened = self._vault.open(sealed, context)
         try:
             credentials = json.loads(opened.reveal())
         except ValueError:

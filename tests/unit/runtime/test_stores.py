@@ -12,11 +12,12 @@ from weakref import ref
 import pytest
 
 from shared.connectors import registry
-from shared.crypto.envelope import seal
+from shared.crypto.vault import EnvelopeVault
 from shared.domain.errors import InvalidInput, Misconfigured, SealBroken
-from shared.domain.integration import Integration
+from shared.domain.integration import Integration, credentials_context
+from shared.domain.secret import Secret
 from shared.domain.tenant import Source
-from shared.runtime.stores import OpenStores, Sealer, credentials_context
+from shared.runtime.stores import OpenStores
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 SECRET = "canary-secret"
@@ -72,15 +73,20 @@ def keys() -> Keys:
 
 @pytest.fixture
 def stores(keys: Keys, made: list) -> OpenStores:
-    return OpenStores(lambda: keys, limit=3)
+    return OpenStores(EnvelopeVault(lambda: keys), limit=3)
 
 
 def integration(keys: Keys, secret: Mapping[str, str] | None = None, **of) -> Integration:
     told = {"accessKeyId": "A", "secretAccessKey": SECRET} if secret is None else secret
     made = Integration("i", "acme", "I", "s3", "access_key", "backup", NOW, NOW, {"region": "eu-west-1"})
     made = replace(made, **of)
-    sealed = Sealer(lambda: keys).credentials(made.tenant_id, made.id, {**made.settings, **told}) if told else None
-    return replace(made, sealed=of.get("sealed", sealed))
+    sealed = put(json.dumps({**made.settings, **told}), made, keys) if told else None
+    return replace(made, credentials=of.get("credentials", sealed))
+
+
+def put(plain: str, at: Integration, keys: Keys, sequence: int = 1):
+    """Sealed as this integration's credentials."""
+    return EnvelopeVault(lambda: keys).seal(Secret(plain), credentials_context(at.tenant_id, at.id, sequence))
 
 
 def test_the_primary_is_opened_by_our_own_rights(stores, made):
@@ -124,12 +130,13 @@ def test_a_workload_identity_proves_itself_without_a_secret(keys, made):
 
     settings = {"accountUrl": "https://x.blob.core.windows.net", "directoryId": "dir", "clientId": "app"}
     keyless = integration(keys, {}, connector="azure_blob", auth_type="workload_identity", settings=settings)
-    OpenStores(lambda: keys, sts=Sts).target(keyless)
+    vault = EnvelopeVault(lambda: keys)
+    OpenStores(vault, sts=Sts).target(keyless)
     told = made[0].told
     assert repr(told.pop("credential")) == "WorkloadIdentity(client_id='app')"
     assert told == {"container_name": "backup", "account_url": "https://x.blob.core.windows.net"}
     with pytest.raises(Misconfigured):
-        OpenStores(lambda: keys).target(keyless)
+        OpenStores(vault).target(keyless)
 
 
 def test_an_integration_is_unsealed_and_opened_once_until_it_changes(stores, keys, made):
@@ -196,16 +203,23 @@ def test_another_tenants_seal_does_not_open(stores, keys):
         stores.target(replace(integration(keys), id="j"))
 
 
-@pytest.mark.parametrize("plain", [b"not json", b"[1]", b'"text"'])
-def test_what_was_not_sealed_by_us_does_not_open(stores, keys, plain):
-    sealed = seal(plain, credentials_context("acme", "i"), keys)
+def test_an_earlier_seal_put_back_does_not_open(stores, keys):
+    now = integration(keys)
+    later = put("{}", now, keys, sequence=2)
     with pytest.raises(SealBroken):
-        stores.target(replace(integration(keys), sealed=sealed))
+        stores.target(replace(now, credentials=replace(now.credentials, sequence=later.sequence)))
+
+
+@pytest.mark.parametrize("plain", ["not json", "[1]", '"text"'])
+def test_what_was_not_sealed_by_us_does_not_open(stores, keys, plain):
+    ours = integration(keys)
+    with pytest.raises(SealBroken):
+        stores.target(replace(ours, credentials=put(plain, ours, keys)))
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"sealed": None}, {"auth_type": "sas_token"}, {"auth_type": "iam_role"}, {"connector": "azure_blob"}],
+    [{"credentials": None}, {"auth_type": "sas_token"}, {"auth_type": "iam_role"}, {"connector": "azure_blob"}],
 )
 def test_a_target_never_falls_back_on_our_own_rights(stores, keys, made, changes):
     with pytest.raises(Misconfigured):

@@ -2,11 +2,13 @@
 written together with each change, so that none is lost.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, cast, get_args
 
-from shared.domain.ids import IntegrationId, TenantId, WebhookId
+from shared.domain.errors import InvalidInput, MalformedEvent
+from shared.domain.ids import IntegrationId, TenantId, WebhookId, identifier
 from shared.domain.seal import SealContext, Sealed
 
 type NoticeKind = Literal[
@@ -46,6 +48,7 @@ class Webhook:
         url: https, not on a private network.
         kinds: only these; empty means all.
         secret: Standard Webhooks signing key (``whsec_`` + base64 of 32 bytes), sealed in ``webhook_context``.
+        former: the key before the last rotation, which signs beside the new one until ``former_until``.
         version: grows by one with each change; compare-and-swap.
     """
 
@@ -53,12 +56,27 @@ class Webhook:
     tenant_id: TenantId
     url: str
     kinds: tuple[NoticeKind, ...]
-    secret: Sealed
+    secret: Sealed = field(repr=False)
     created_by: str
     created_at: datetime
     updated_at: datetime
     enabled: bool = True
     version: int = 1
+    former: Sealed | None = field(default=None, repr=False)
+    former_until: datetime | None = None
+
+    def wants(self, kind: NoticeKind) -> bool:
+        """Whether it is to be told of such a thing now."""
+        return self.enabled and (not self.kinds or kind in self.kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """One notice on its way to one webhook: a message of the deliveries queue."""
+
+    tenant_id: TenantId
+    webhook_id: WebhookId
+    notice: Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +104,54 @@ class Delivery:
 def webhook_context(tenant_id: TenantId, webhook_id: WebhookId, sequence: int) -> SealContext:
     """The place of a webhook's signing key."""
     return SealContext(tenant_id, "webhooks", webhook_id, "secret", "sign", sequence)
+
+
+def document(notice: Notice) -> dict[str, Any]:
+    """A notice as the bus, the deliveries queue and webhooks carry it: plain JSON values, nothing secret."""
+    return {
+        "id": notice.id,
+        "type": notice.kind,
+        "timestamp": notice.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "data": {
+            "tenantId": notice.tenant_id,
+            "integrationId": notice.integration_id,
+            "status": notice.status,
+            "previousStatus": notice.previous_status,
+            "reason": notice.reason,
+        },
+    }
+
+
+def notice_from(told: Mapping[str, Any]) -> Notice:
+    """Reads ``document``'s answer.
+
+    Raises:
+        MalformedEvent: it is anything else; nothing of it is echoed.
+    """
+    try:
+        return _notice(told, told["data"])
+    except (ValueError, TypeError, KeyError, AttributeError, InvalidInput):
+        raise MalformedEvent("this is not a notice") from None
+
+
+def _notice(told: Mapping[str, Any], data: Mapping[str, Any]) -> Notice:
+    at, known = datetime.fromisoformat(told["timestamp"]), get_args(NoticeKind.__value__)
+    integration = data["integrationId"]
+    if told["type"] not in known or at.tzinfo is None or not isinstance(told["id"], str):
+        raise MalformedEvent
+    return Notice(
+        id=told["id"],
+        kind=cast(NoticeKind, told["type"]),
+        tenant_id=TenantId(identifier(data["tenantId"], "tenant")),
+        at=at,
+        integration_id=IntegrationId(identifier(integration, "integration")) if integration is not None else None,
+        status=_text(data["status"]),
+        previous_status=_text(data["previousStatus"]),
+        reason=_text(data["reason"]),
+    )
+
+
+def _text(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise MalformedEvent
+    return value

@@ -10,7 +10,7 @@ from typing import Protocol
 from shared.domain.audit import AuditEntry, AuditEvent
 from shared.domain.grant import Flow
 from shared.domain.ids import ProviderId, TenantId, WebhookId
-from shared.domain.notice import Delivery, Webhook
+from shared.domain.notice import Delivery, Dispatch, Webhook
 from shared.domain.provider import Provider
 
 
@@ -138,4 +138,10 @@ class Webhooks(Protocol):
         self, tenant_id: TenantId, webhook_id: WebhookId, *, after: str | None = None, limit: int = 100
     ) -> tuple[Sequence[Delivery], str | None]:
         """Newest first, and where to go on (opaque, not yet authenticated), None at the end. One query."""
+        ...
+
+
+class DeliveryQueue(Protocol):
+    def send(self, dispatches: Sequence[Dispatch]) -> None:
+        """Queues all, fair between tenants. Raises ``StateUnavailable`` unless every one is durably queued."""
         ...

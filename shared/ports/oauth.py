@@ -1,5 +1,6 @@
 """Authorization servers, and whatever else proves that a connection works."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -91,8 +92,10 @@ class Probes(Protocol):
 
 
 class Courier(Protocol):
-    def deliver(self, notice: Notice, webhook: Webhook, secret: Secret[str], attempt: int) -> Delivery:
-        """Posts a signed notice and tells how it went: ``delivered`` or ``retrying``. Never raises for what the other side does."""
+    def deliver(self, notice: Notice, webhook: Webhook, secrets: Sequence[Secret[str]], attempt: int) -> Delivery:
+        """Posts a notice, signed by each secret, and tells how it went: ``delivered`` or ``retrying``. Never raises for what
+        the other side does.
+        """
         ...
 
 

@@ -51,6 +51,18 @@ class Vault(Protocol):
         ...
 
 
+class Rewrapper(Protocol):
+    def rewrap(self, sealed: Sealed, context: SealContext) -> Sealed:
+        """The same secret under the current key, without being opened; ``sealed`` itself if it is there already. One call,
+        or one for each former key.
+
+        Raises:
+            SealBroken: no key of ours wrapped it for this place.
+            StateUnavailable, Misconfigured
+        """
+        ...
+
+
 class Clock(Protocol):
     def now(self) -> datetime:
         """UTC, aware."""

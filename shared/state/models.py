@@ -8,21 +8,37 @@ No access path scans, and none needs a key that all of a deployment's traffic wo
 | not yet replicated on this target | replicas, sparse index ``unsettled`` | one Query |
 | a tenant's replicas by key | replicas, index ``by-key`` | one Query a page |
 | whose is this object | tenants, hash ``source#connector#bucket`` | one Query, greatest prefix not after the key |
-| a tenant's rules; an integration | rules, integrations, hash ``tenant`` | one Query; one GetItem |
+| a tenant's rules; its integrations; one of them | rules, integrations, hash ``tenant`` | one Query; one GetItem |
+| whose token is due for a refresh | integrations, sparse index ``due`` | one Query of each of 16 shards |
+| a provider; by its slug; all of them | providers, hash ``providers`` or ``slugs`` | one GetItem; two; one Query a page |
+| the consent of this ``state`` | flows, hash ``state`` | one GetItem, or one DeleteItem that takes it |
+| who may refresh; how often was this asked for | leases, hash ``name`` | one UpdateItem |
+| a trail's entries; its head | audit, hash ``tenant`` | one Query a page; one GetItem |
+| a tenant's webhooks; what was told to one | webhooks, hash ``place`` | one Query; one Query a page |
 | upload sessions a dead worker left on this target | transfers, hash ``place`` | one Query on the sort key's time |
 
 DynamoDB's limits that shape the keys (AWS documentation, "Quotas in Amazon DynamoDB"): a partition key holds 2,048 bytes,
 a sort key 1,024, neither may be empty, and one partition takes 1,000 write units a second until it is split for heat.
+
+What is expired is deleted by DynamoDB itself (``expires``, TTL) when it finds the time, which may be days later: readers
+compare the time themselves.
 """
 
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from pynamodb.attributes import BinaryAttribute, BooleanAttribute, JSONAttribute, NumberAttribute, TTLAttribute
+from pynamodb.attributes import BooleanAttribute, JSONAttribute, NumberAttribute, TTLAttribute
 from pynamodb.attributes import UnicodeAttribute as Text
 from pynamodb.attributes import UTCDateTimeAttribute as Moment
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
-from shared.state.items import Item
+from shared.state.connection_models import AuditItem, FlowItem, IntegrationItem, LeaseItem, ProviderItem, WebhookItem
+from shared.state.items import Item, Raw
+
+
+def _tenant_with_people(raw: Raw) -> Raw:
+    """Format 1 of a tenant knew no owners, members or versions."""
+    return {**raw, "owners": {"S": "[]"}, "members": {"S": "[]"}, "version": {"N": "1"}}
 
 
 class TenantItem(Item):
@@ -34,6 +50,8 @@ class TenantItem(Item):
     """
 
     table = "tenants"
+    format = 2
+    steps: ClassVar[Mapping[int, Callable[[Raw], Raw]]] = {1: _tenant_with_people}
 
     pk = Text(hash_key=True)
     sk = Text(range_key=True)
@@ -42,7 +60,11 @@ class TenantItem(Item):
     connector = Text()
     bucket = Text()
     prefix = Text()
+    owners = JSONAttribute()
+    members = JSONAttribute()
+    version = NumberAttribute()
     created_at = Moment()
+    updated_at = Moment(null=True)
 
 
 class PlaceItem(Item):
@@ -53,26 +75,6 @@ class PlaceItem(Item):
     pk = Text(hash_key=True)
     sk = Text(range_key=True, default="!")
     claims = NumberAttribute(default=0)
-
-
-class IntegrationItem(Item):
-    """``tenant, id``. ``sealed`` is ciphertext; its context is rebuilt from the request, never read from here."""
-
-    table = "integrations"
-
-    tenant = Text(hash_key=True)
-    id = Text(range_key=True)
-    name = Text()
-    connector = Text()
-    auth_type = Text()
-    container = Text()
-    settings = JSONAttribute()
-    sealed = BinaryAttribute(null=True, legacy_encoding=False)
-    status = Text()
-    is_active = BooleanAttribute()
-    version = NumberAttribute()
-    created_at = Moment()
-    updated_at = Moment()
 
 
 class RuleItem(Item):
@@ -180,20 +182,6 @@ class TransferItem(Item):
     begun_at = Moment()
 
 
-class AuditItem(Item):
-    """``tenant, time#random``: append only, in order of time. Its chain of hashes comes with the audit API."""
-
-    table = "audit"
-
-    tenant = Text(hash_key=True)
-    id = Text(range_key=True)
-    at = Moment()
-    actor = Text()
-    action = Text()
-    subject = Text()
-    outcome = Text()
-
-
 class CursorItem(Item):
     """``name``: where a walk stands. A walk that nobody continued for a month is forgotten (``expires``, TTL) and begins anew."""
 
@@ -206,11 +194,15 @@ class CursorItem(Item):
 
 MODELS: tuple[type[Item], ...] = (
     TenantItem,
+    ProviderItem,
     IntegrationItem,
+    FlowItem,
+    LeaseItem,
     RuleItem,
     ReplicaItem,
     TransferItem,
     AuditItem,
+    WebhookItem,
     CursorItem,
 )
 """One model of each table: enough to create them all."""

@@ -52,12 +52,19 @@ def test_every_table_and_index_is_deployed_with_the_models_keys():
     assert tables == {}
 
 
-def test_only_cursors_expire():
+def test_what_passes_expires_and_nothing_else_does():
     expiring = {
         name: table["TimeToLiveSpecification"]
         for name, table in deployed().items()
         if "TimeToLiveSpecification" in table
     }
-    assert {name: (it["AttributeName"], it["Enabled"]) for name, it in expiring.items()} == {
-        "cursors": ("expires", True)
+    assert {name: (it["AttributeName"], it["Enabled"]) for name, it in expiring.items()} == dict.fromkeys(
+        ("cursors", "flows", "leases", "webhooks"), ("expires", True)
+    )
+
+
+def test_only_the_audit_trail_is_streamed_and_with_new_images():
+    streamed = {
+        name: table["StreamSpecification"] for name, table in deployed().items() if "StreamSpecification" in table
     }
+    assert streamed == {"audit": {"StreamViewType": "NEW_IMAGE"}}

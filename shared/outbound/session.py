@@ -52,6 +52,10 @@ class Outbound(HTTPSession):  # type: ignore[misc]  # requests-hardened has no t
             for scheme in ("http", "https"):
                 self.mount(f"{scheme}://{host}/", ListedAdapter())
 
+    def get_adapter(self, url: str | bytes) -> Any:
+        """A new one for each call: adapters keep connections, and a kept one may be dead without our knowing."""
+        return type(super().get_adapter(url))()
+
     def request(self, *rest: Any, **named: Any) -> requests.Response:
         try:
             response: requests.Response = super().request(*rest, **named)

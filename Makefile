@@ -36,6 +36,11 @@ endef
 	@mkdir -p .tools/azurite && cp infra/local/azurite/package.json infra/local/azurite/package-lock.json infra/local/azurite/.npmrc .tools/azurite/
 	@cd .tools/azurite && PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm ci --silent --no-audit --no-fund
 	@touch $@
+.tools/oidc/.ready: infra/local/oidc/package-lock.json .tools/node/.ready
+	@echo "setting up .tools/oidc"
+	@mkdir -p .tools/oidc && cp infra/local/oidc/package.json infra/local/oidc/package-lock.json infra/local/oidc/.npmrc .tools/oidc/
+	@cd .tools/oidc && PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm ci --silent --no-audit --no-fund
+	@touch $@
 
 EMULATORS := .tools/ministack/.ready .tools/azurite/.ready
 SAM := .tools/sam/bin/sam
@@ -56,10 +61,10 @@ redrive: .venv/.ready ## send the jobs that were given up round again
 	@exec $(PY) -m infra.local redrive
 
 # ---- quality -----------------------------------------------------------------------------------------------------
-test: $(STACK) ## all tests; TESTS=tests/unit some, FARSHORE_LONG=1 the long ones too
+test: $(STACK) .tools/oidc/.ready ## all tests; TESTS=tests/unit some, FARSHORE_LONG=1 the long ones too
 	@$(PY) -m pytest -q $(TESTS)
 
-coverage: $(STACK) ## all tests, with branch coverage
+coverage: $(STACK) .tools/oidc/.ready ## all tests, with branch coverage
 	@$(PY) -m pytest -q --cov --cov-report=term:skip-covered --cov-fail-under=97
 
 pr: $(STACK) .tools/checkov/.ready ## every gate: format, lint, types, layers, template, tests

@@ -25,12 +25,12 @@ def _concurrency(account: Account, parameters: Mapping[str, str]) -> None:
 
 
 def _policies(account: Account, stack: str) -> None:
-    """Two things that the emulator's evaluation of policies lacks, in the policies of our roles."""
+    """What the emulator's evaluation of policies lacks, in the policies of our roles."""
     iam = account.client("iam")
     for role in resources(account, stack, "AWS::IAM::Role"):
         for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
             policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-            policy["Statement"] = [_with_batches(_without_contexts(statement)) for statement in policy["Statement"]]
+            policy["Statement"] = [_with_batches(statement) for statement in policy["Statement"]]
             iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
 
 
@@ -41,13 +41,3 @@ def _with_batches(statement: Mapping[str, Any]) -> Mapping[str, Any]:
     actions = statement.get("Action", [])
     actions = [actions] if isinstance(actions, str) else list(actions)
     return {**statement, "Action": [*actions, "sqs:SendMessageBatch"]} if "sqs:SendMessage" in actions else statement
-
-
-def _without_contexts(statement: Mapping[str, Any]) -> Mapping[str, Any]:
-    """MiniStack does not tell policies a KMS request's encryption context, so a condition on it can never be met there.
-    The context itself is still checked, by the key.
-    """
-    tested = [key for keys in statement.get("Condition", {}).values() for key in keys]
-    if not any(key.startswith("kms:") for key in tested):
-        return statement
-    return {name: value for name, value in statement.items() if name != "Condition"}

@@ -65,7 +65,8 @@ class KmsKeys:
         return plain
 
     def rewrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
-        """The same data key wrapped by the present key, without being shown to us; what is so already comes back unchanged.
+        """The same data key wrapped by the present key's newest material, without being shown to us; what is so already comes
+        back unchanged.
 
         As many calls as ``unwrap`` makes.
         """
@@ -80,7 +81,8 @@ class KmsKeys:
             )
         )
         anew: bytes = answer["CiphertextBlob"]
-        return wrapped if key == self._key_id else anew
+        same = answer.get("SourceKeyMaterialId") == answer.get("DestinationKeyMaterialId")
+        return wrapped if key == self._key_id and same else anew
 
     def _by_its_key(self, call: Callable[[str], Any]) -> tuple[str, Any]:
         """Which key of the ring took the call, and the answer. The key is pinned each time: KMS would otherwise use whatever
@@ -91,7 +93,7 @@ class KmsKeys:
                 return key, _asked(lambda: call(key), forged=SealBroken)  # noqa: B023 # called at once
             except _AnotherKey:
                 continue
-        raise SealBroken
+        raise SealBroken from None
 
 
 class _AnotherKey(SealBroken):

@@ -15,16 +15,21 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
 # These write requests, headers or bodies at DEBUG or INFO (their sources: botocore.endpoint, azure.core's HTTP logging
-# policy, urllib3.connectionpool, pynamodb.connection, Powertools' batch processor and metrics).
+# policy, urllib3.connectionpool, pynamodb.connection, msal.oauth2cli, authlib's and google-auth's clients, requests_hardened,
+# Powertools' batch processor and metrics).
 LOUD = (
+    "authlib",
     "aws_lambda_powertools",
     "aws_xray_sdk",
     "azure",
     "boto3",
     "botocore",
+    "google",
     "httpx",
+    "msal",
     "pynamodb",
     "requests",
+    "requests_hardened",
     "s3transfer",
     "urllib3",
 )

@@ -1,0 +1,116 @@
+"""What each way of signing in to each store wants to be told. Nothing here repeats what a person typed."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from shared.domain.errors import InvalidInput
+from shared.domain.integration import AuthType
+
+_VALUE_MAX = 8192
+_KEY_ISSUER = "https://oauth2.googleapis.com/token"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What one way of signing in to one store wants to be told.
+
+    Attributes:
+        settings: names that may be told openly; those in ``needs`` must be.
+        secrets: names of credentials, sealed at rest; those in ``needs`` must be given.
+    """
+
+    settings: frozenset[str]
+    secrets: frozenset[str]
+    needs: frozenset[str]
+
+
+def _form(settings: str, secrets: str, needs: str) -> Form:
+    return Form(frozenset(settings.split()), frozenset(secrets.split()), frozenset(needs.split()))
+
+
+FORMS: Mapping[tuple[str, AuthType], Form] = MappingProxyType(
+    {
+        ("s3", "iam_role"): _form("region endpoint encryption roleArn", "externalId", "roleArn"),
+        ("s3", "access_key"): _form(
+            "region endpoint encryption", "accessKeyId secretAccessKey sessionToken", "accessKeyId secretAccessKey"
+        ),
+        ("azure_blob", "connection_string"): _form("", "connectionString", "connectionString"),
+        ("azure_blob", "account_key"): _form("accountUrl", "accountKey", "accountUrl accountKey"),
+        ("azure_blob", "sas_token"): _form("accountUrl", "sasToken", "accountUrl sasToken"),
+        ("azure_blob", "workload_identity"): _form(
+            "accountUrl directoryId clientId", "", "accountUrl directoryId clientId"
+        ),
+        ("azure_blob", "service_principal"): _form(
+            "accountUrl directoryId clientId", "clientSecret", "accountUrl directoryId clientId clientSecret"
+        ),
+        # Kept on record only: the Azure connector has no delegated sign-in yet and answers NotSupported when it is opened.
+        ("azure_blob", "user_ms_identity"): _form("accountUrl directoryId", "", "accountUrl"),
+        ("gcs", "service_account"): _form("", "serviceAccountKey", "serviceAccountKey"),
+        ("gcs", "workload_identity"): _form("audience serviceAccountEmail", "", "audience"),
+    }
+)
+"""A store that can be signed in to in a new way is a row here."""
+
+CONSENT = Form(frozenset(), frozenset(), frozenset())
+"""``oauth2``, to any store: what it needs comes by consent."""
+
+
+def form_of(connector: str, auth_type: AuthType) -> Form:
+    """Raises InvalidInput: there is no such way to sign in to that store."""
+    form = CONSENT if auth_type == "oauth2" else FORMS.get((connector, auth_type))
+    if form is None:
+        ways = ", ".join(sorted(f"{store} by {way}" for store, way in FORMS))
+        raise InvalidInput(f"integrations sign in by oauth2, or to {ways}")
+    return form
+
+
+def fits(connector: str, auth_type: AuthType, settings: Mapping[str, str], credentials: Mapping[str, str]) -> None:
+    """Returns if they are what this way of signing in wants, no less and no more.
+
+    Raises:
+        InvalidInput: they are not; names the fields, never a value.
+    """
+    form = form_of(connector, auth_type)
+    given = settings.keys() | credentials.keys()
+    if not form.needs <= given:
+        raise InvalidInput(f"the integration needs {', '.join(sorted(form.needs - given))}")
+    if not (settings.keys() <= form.settings and credentials.keys() <= form.secrets):
+        may = ", ".join(sorted(form.settings | form.secrets)) or "neither settings nor credentials"
+        raise InvalidInput(f"it may have {may}, secrets among credentials only")
+    if not all(0 < len(value) <= _VALUE_MAX for value in [*settings.values(), *credentials.values()]):
+        raise InvalidInput(f"settings and credentials are texts of 1 to {_VALUE_MAX} characters")
+    if "serviceAccountKey" in credentials:
+        _service_account(credentials["serviceAccountKey"])
+
+
+def endpoints(settings: Mapping[str, str], credentials: Mapping[str, str]) -> Iterator[str]:
+    """Every URL that a connector would call because these settings say so; the caller checks where they lead."""
+    for name in ("endpoint", "accountUrl"):
+        if name in settings:
+            yield settings[name]
+    if "connectionString" in credentials:
+        yield from _named_in(credentials["connectionString"])
+
+
+def _named_in(connection_string: str) -> Iterator[str]:
+    """The endpoints in an Azure Storage connection string (Azure Storage docs, "Configure Azure Storage connection strings")."""
+    pairs = (part.partition("=") for part in connection_string.split(";") if part.strip())
+    told = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    explicit = [value for name, value in told.items() if name.endswith("endpoint")]
+    yield from explicit
+    if "blobendpoint" not in told:
+        scheme, suffix = told.get("defaultendpointsprotocol", "https"), told.get("endpointsuffix", "core.windows.net")
+        yield f"{scheme}://{told.get('accountname', '')}.blob.{suffix}"
+
+
+def _service_account(key: str) -> None:
+    """A key file names the server that its signature is sent to: only Google's own may be there."""
+    try:
+        told = json.loads(key)
+    except ValueError:
+        told = None
+    sound = isinstance(told, dict) and told.get("type") == "service_account" and told.get("token_uri") == _KEY_ISSUER
+    if not sound or not all(isinstance(told.get(name), str) for name in ("client_email", "private_key")):
+        raise InvalidInput("serviceAccountKey is the JSON key file of a service account, as Google Cloud gives it out")

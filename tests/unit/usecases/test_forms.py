@@ -1,0 +1,67 @@
+"""Forms: what each way of signing in may be told, and where that would lead a connector."""
+
+import json
+
+import pytest
+
+from shared.domain.errors import InvalidInput
+from shared.usecases.forms import endpoints, fits
+from tests.unit.usecases.test_provision import SERVICE_ACCOUNT
+
+
+def test_consent_takes_neither_settings_nor_credentials():
+    fits("dropbox", "oauth2", {}, {})
+    for settings, credentials in (({"endpoint": "https://x"}, {}), ({}, {"accessToken": "x"})):
+        with pytest.raises(InvalidInput):
+            fits("dropbox", "oauth2", settings, credentials)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"token_uri": "https://169.254.169.254/token"},
+        {"token_uri": "https://oauth2.googleapis.com.example.org/token"},
+        {"type": "authorized_user"},
+        {"private_key": None},
+    ],
+)
+def test_a_service_accounts_key_is_sent_to_google_only(changes):
+    fits("gcs", "service_account", {}, {"serviceAccountKey": json.dumps(SERVICE_ACCOUNT)})
+    with pytest.raises(InvalidInput) as refused:
+        fits("gcs", "service_account", {}, {"serviceAccountKey": json.dumps(SERVICE_ACCOUNT | changes)})
+    assert "canary" not in str(refused.value)
+    assert "169.254" not in str(refused.value)
+
+
+def test_a_key_that_is_no_json_is_refused_in_our_words():
+    for key in ("{", "[]", '"x"', "null"):
+        with pytest.raises(InvalidInput):
+            fits("gcs", "service_account", {}, {"serviceAccountKey": key})
+
+
+@pytest.mark.parametrize(
+    ("settings", "credentials", "leads_to"),
+    [
+        ({}, {}, []),
+        ({"region": "eu-west-1", "endpoint": "https://minio.example.org"}, {}, ["https://minio.example.org"]),
+        ({"accountUrl": "https://a.blob.core.windows.net"}, {}, ["https://a.blob.core.windows.net"]),
+        (
+            {},
+            {"connectionString": "AccountName=a;AccountKey=aa==;EndpointSuffix=core.windows.net"},
+            ["https://a.blob.core.windows.net"],
+        ),
+        (
+            {},
+            {"connectionString": "DefaultEndpointsProtocol=http;AccountName=x;EndpointSuffix=evil.example"},
+            ["http://x.blob.evil.example"],
+        ),
+        ({}, {"connectionString": "blobendpoint = http://10.0.0.1/a ;AccountName=x"}, ["http://10.0.0.1/a"]),
+        (
+            {},
+            {"connectionString": "QueueEndpoint=http://127.0.0.1;AccountName=x"},
+            ["http://127.0.0.1", "https://x.blob.core.windows.net"],
+        ),
+    ],
+)
+def test_every_place_that_settings_lead_to_is_known(settings, credentials, leads_to):
+    assert list(endpoints(settings, credentials)) == leads_to

@@ -19,7 +19,7 @@ data key can be wrapped anew by the service without being shown; a substituted k
 
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from shared.crypto.context import canonical
@@ -90,6 +90,22 @@ def unseal(sealed: bytes, context: SealContext, keys: Keys) -> Secret[bytes]:
         return Secret(_cipher(key).decrypt(form.nonce, form.body, _associated(context)))
     except InvalidTag:
         raise SealBroken from None
+
+
+def rewrapped(sealed: bytes, context: SealContext, keys: Keys) -> bytes:
+    """The same seal with its data key wrapped by the key service's present key; ``sealed`` itself if it is so already.
+
+    Nothing is opened: neither the data key nor the secret comes here. All but the wrapped key stays byte for byte.
+
+    Raises:
+        SealBroken: this is no seal, or the key service did not wrap its key for this place.
+        StateUnavailable, Misconfigured: from the key service.
+    """
+    form = _parse(sealed)
+    wrapped = keys.rewrap(form.wrapped, context.pairs())
+    if not 0 < len(wrapped) <= _WRAPPED_MAX:
+        raise SealBroken
+    return replace(form, wrapped=wrapped).encode()
 
 
 def _parse(sealed: bytes) -> _Form:

@@ -15,7 +15,15 @@ _PAUSES = (0.01, 0.02, 0.04, 0.08)  # a transaction holds its items for millisec
 
 
 class ConditionLost(Exception):
-    """A write's condition did not hold; nothing was written. Never leaves this room."""
+    """A write's condition did not hold; nothing was written. Never leaves this room.
+
+    Attributes:
+        lost: of a transaction: the places in it of the writes whose conditions did not hold.
+    """
+
+    def __init__(self, lost: frozenset[int] = frozenset()) -> None:
+        super().__init__()
+        self.lost = lost
 
 
 class Contended(Exception):
@@ -32,7 +40,7 @@ def answered() -> Iterator[None]:
     except PynamoDBException as error:
         codes = _codes(error)
         if codes & _LOSSES:
-            raise ConditionLost from error
+            raise ConditionLost(_lost(error)) from error
         if codes & _CONFLICTS:
             raise Contended from error
         raise StateUnavailable("the state store refused or did not answer") from error
@@ -66,5 +74,14 @@ def found[I: Item](model: type[I], hash_key: str, range_key: str | None = None) 
 
 
 def _codes(error: PynamoDBException) -> set[str]:
+    return {error.cause_response_code or "", *_reasons(error)}
+
+
+def _lost(error: PynamoDBException) -> frozenset[int]:
+    return frozenset(place for place, code in enumerate(_reasons(error)) if code in _LOSSES)
+
+
+def _reasons(error: PynamoDBException) -> list[str]:
+    """Why a transaction was cancelled, one code for each write in its order; empty for those that were fine."""
     reasons = error.cancellation_reasons if isinstance(error, TransactWriteError) else []
-    return {error.cause_response_code or ""} | {reason.code for reason in reasons if reason}
+    return [reason.code if reason else "" for reason in reasons]

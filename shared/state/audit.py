@@ -1,30 +1,62 @@
-"""The audit trail: append only."""
+"""The audit trail: append only, each entry chained to the one before."""
 
-import secrets
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from shared.ports.state import AuditEvent
-from shared.state.answers import ConditionLost, asked
-from shared.state.models import AuditItem
+from shared.domain.audit import Actor, AuditEntry, AuditEvent
+from shared.state.answers import asked
+from shared.state.chain import Chain, key_of
+from shared.state.connection_models import AuditItem
 from shared.state.tables import Tables, bound
+
+_LAST = 10**12 - 1
 
 
 class DynamoAudit:
-    """ports.state.Audit."""
+    """ports.connections.Audit."""
 
     def __init__(self, tables: Tables) -> None:
         self._row = bound(AuditItem, tables)
+        self._chain = Chain(tables)
 
-    def append(self, event: AuditEvent) -> None:
-        item = self._row(
-            event.tenant_id,
-            f"{event.at:%Y-%m-%dT%H:%M:%S.%f}#{secrets.token_hex(8)}",
-            at=event.at,
-            actor=event.actor,
-            action=event.action,
-            subject=event.subject,
-            outcome=event.outcome,
-        )
-        # The id is ours alone, so it can only exist because a retried call had already arrived: then all is well.
-        with suppress(ConditionLost):
-            asked(lambda: item.save(condition=self._row.id.does_not_exist()))
+    def append(self, event: AuditEvent) -> AuditEntry:
+        return self._chain.commit(event)
+
+    def page(
+        self, tenant_id: str, *, after: int = 0, limit: int = 100, newest_first: bool = False
+    ) -> Sequence[AuditEntry]:
+        first, last = (0, (after or _LAST + 1) - 1) if newest_first else (after + 1, _LAST)
+        if first > last or last > _LAST:
+            return []
+        span = self._row.id.between(key_of(first), key_of(last))
+        query = self._row.query(tenant_id, span, limit=limit, scan_index_forward=not newest_first, consistent_read=True)
+        return [_entry(item) for item in asked(lambda: list(query))]
+
+    def head(self, tenant_id: str) -> tuple[int, str]:
+        return self._chain.head(tenant_id)
+
+
+def recorded(image: Mapping[str, dict[str, Any]]) -> AuditEntry | None:
+    """The entry in an image of the table's stream (as DynamoDB spells items); None if the row is no entry: a trail's head,
+    or from before there were trails.
+
+    Raises:
+        StateUnavailable: a newer release wrote it.
+    """
+    if not image["id"]["S"].startswith("e#"):
+        return None
+    return _entry(AuditItem.from_raw_data(dict(image)))
+
+
+def _entry(item: AuditItem) -> AuditEntry:
+    event = AuditEvent(
+        tenant_id=item.tenant,
+        at=item.at,
+        actor=Actor(item.actor, item.origin),
+        action=item.action,
+        subject=item.subject,
+        outcome=item.outcome,
+        before=item.before,
+        after=item.after,
+    )
+    return AuditEntry(event, int(item.sequence), item.previous, item.digest)

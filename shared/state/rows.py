@@ -61,18 +61,19 @@ def replica_of(item: ReplicaItem) -> Replica:
         source_version=item.source_version,
         source_tag=_tag(item.source_tag),
         target_tag=_tag(item.target_tag),
-        size=_whole(item.size),
+        size=whole(item.size),
         checksums=Checksums(item.checksums) if item.checksums else Checksums(),
         route=cast(Route | None, item.route),
         lag_seconds=item.lag,
         attempts=int(item.attempts),
-        bytes_done=_whole(item.bytes_done),
+        bytes_done=whole(item.bytes_done),
         failure=Failure(item.error_code, item.error_message or "") if item.error_code else None,
         replicated_at=item.replicated_at,
     )
 
 
-def _whole(number: float | None) -> int | None:
+def whole(number: float | None) -> int | None:
+    """DynamoDB's numbers have no kinds; this one was an integer."""
     return None if number is None else int(number)
 
 

@@ -4,15 +4,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from pynamodb.transactions import TransactWrite
-
-from shared.domain.errors import Conflict
+from shared.domain.audit import AuditEvent
+from shared.domain.errors import AlreadyExists, VersionMismatch
 from shared.domain.ids import IntegrationId, RuleId, TargetName, TenantId
 from shared.domain.rule import DeletePolicy, Rule, Target
 from shared.state.answers import ConditionLost, asked
 from shared.state.cache import Cache
+from shared.state.chain import Chain
 from shared.state.models import RuleItem, TargetItem
 from shared.state.tables import Tables, bound
+from shared.state.transactions import Save
 
 
 class DynamoRules:
@@ -22,28 +23,33 @@ class DynamoRules:
         self._row = bound(RuleItem, tables)
         self._target = bound(TargetItem, tables)
         self._cache: Cache[TenantId, Sequence[Rule]] = Cache(clock=clock)
+        self._chain = Chain(tables)
 
-    def of(self, tenant_id: TenantId) -> Sequence[Rule]:
-        return self._cache.get(tenant_id) or self._cache.put(tenant_id, self._read(tenant_id))
+    def of(self, tenant_id: TenantId, *, fresh: bool = False) -> Sequence[Rule]:
+        known = None if fresh else self._cache.get(tenant_id)
+        return known or self._cache.put(tenant_id, self._read(tenant_id))
 
     def get(self, tenant_id: TenantId, rule_id: RuleId) -> Rule | None:
         known = _named(rule_id, self._cache.get(tenant_id) or ())
         # A job may come from a process that saw a rule this one has not: ask again before denying it.
         return known or _named(rule_id, self._cache.put(tenant_id, self._read(tenant_id)))
 
-    def add(self, rule: Rule) -> None:
+    def add(self, rule: Rule, event: AuditEvent) -> None:
         taken = self._target(rule.tenant_id, f"target#{rule.target.name}", rule=rule.id)
-
-        def commit() -> None:
-            with TransactWrite(connection=self._row._get_connection().connection) as transaction:
-                transaction.save(_item(self._row, rule), condition=self._row.sk.does_not_exist())
-                transaction.save(taken, condition=self._target.sk.does_not_exist())
-
+        row = Save(_item(self._row, rule), self._row.sk.does_not_exist())
         try:
-            asked(commit)
+            self._chain.commit(event, [row, Save(taken, self._target.sk.does_not_exist())])
         except ConditionLost:
-            raise Conflict("the rule's id or its target's name is taken") from None
+            raise AlreadyExists("the rule's id or its target's name is taken") from None
         self._cache.forget(rule.tenant_id)
+
+    def change(self, rule: Rule, event: AuditEvent) -> None:
+        try:
+            self._chain.commit(event, [Save(_item(self._row, rule), self._row.version == rule.version - 1)])
+        except ConditionLost:
+            raise VersionMismatch from None
+        finally:
+            self._cache.forget(rule.tenant_id)
 
     def _read(self, tenant_id: TenantId) -> Sequence[Rule]:
         query = self._row.query(tenant_id, self._row.sk.startswith("rule#"), consistent_read=True)

@@ -3,19 +3,22 @@
 import time
 from collections.abc import Callable, Sequence
 
-from pynamodb.transactions import TransactWrite
+from pynamodb.expressions.condition import Condition
 
-from shared.domain.errors import Conflict, InvalidInput, StateUnavailable
+from shared.domain.audit import AuditEvent
+from shared.domain.errors import AlreadyExists, Conflict, InvalidInput, StateUnavailable, VersionMismatch
 from shared.domain.ids import TenantId
 from shared.domain.tenant import Source, Tenant
 from shared.state.answers import ConditionLost, asked, found
 from shared.state.cache import Cache
+from shared.state.chain import Chain
 from shared.state.models import PlaceItem, TenantItem
 from shared.state.tables import Tables, bound
+from shared.state.transactions import Delete, Save, Write
 
 _ALL = "tenants"
 _PREFIX_BYTES = 1023  # a sort key's 1,024 less the '=' before it
-_ROUNDS = 5  # of adding to a bucket while others do
+_ROUNDS = 5  # of claiming a place in a bucket while others do
 
 
 class DynamoTenants:
@@ -25,76 +28,115 @@ class DynamoTenants:
         self._row = bound(TenantItem, tables)
         self._place = bound(PlaceItem, tables)
         self._by_id: Cache[TenantId, Tenant] = Cache(clock=clock)
-        self._by_source: Cache[tuple[str, str, str], Tenant] = Cache(clock=clock)
+        self._by_source: Cache[Source, Tenant] = Cache(clock=clock)
+        self._chain = Chain(tables)
 
-    def get(self, tenant_id: TenantId) -> Tenant | None:
-        return self._by_id.get(tenant_id) or self._remembered(found(self._row, _ALL, tenant_id))
+    def get(self, tenant_id: TenantId, *, fresh: bool = False) -> Tenant | None:
+        known = None if fresh else self._by_id.get(tenant_id)
+        return known or self._remembered(self._stored(tenant_id))
 
     def owner_of(self, connector: str, bucket: str, key: str) -> Tenant | None:
         for prefix in _prefixes(key):
-            if known := self._by_source.get((connector, bucket, prefix)):
+            if known := self._by_source.get(Source(connector, bucket, prefix)):
                 return known
         tenant = self._remembered(self._nearest(connector, bucket, key))
         return tenant if tenant and tenant.source.holds(connector, bucket, key) else None
 
-    def add(self, tenant: Tenant) -> None:
-        if len(tenant.source.prefix.encode()) > _PREFIX_BYTES:
-            raise InvalidInput(f"a source's prefix is at most {_PREFIX_BYTES} bytes long")
+    def add(self, tenant: Tenant, event: AuditEvent) -> None:
         for _ in range(_ROUNDS):
-            place = found(self._place, _partition(tenant.source), "!")
-            self._refuse(tenant)
+            if self._stored(tenant.id):
+                raise AlreadyExists("a tenant of this id exists")
+            row = Save(self._main(tenant), self._row.pk.does_not_exist())
             try:
-                return self._claim(tenant, place)
+                self._chain.commit(event, [row, *self._claim(tenant)])
             except ConditionLost:
                 continue  # somebody added a tenant to this bucket meanwhile: look again
+            return self._forget(tenant)
         raise StateUnavailable("other tenants are being added to this bucket")
+
+    def change(self, tenant: Tenant, event: AuditEvent) -> None:
+        for _ in range(_ROUNDS):
+            stored = self._stored(tenant.id)
+            if stored is None or int(stored.version) != tenant.version - 1:
+                raise VersionMismatch
+            row = Save(self._main(tenant), self._of_version(tenant.version - 1))
+            try:
+                self._chain.commit(event, [row, *self._moved(tenant, _tenant(stored))])
+            except ConditionLost:
+                continue
+            return self._forget(tenant, _tenant(stored))
+        raise StateUnavailable("other tenants are being added to this bucket")
+
+    def remove(self, tenant: Tenant, event: AuditEvent) -> None:
+        row, unclaimed = self._main(tenant), Delete(self._claimed(tenant))
+        try:
+            self._chain.commit(event, [Delete(row, self._of_version(tenant.version)), unclaimed])
+        except ConditionLost:
+            raise VersionMismatch from None
+        finally:
+            self._forget(tenant)
 
     def page(self, *, after: TenantId | None = None, limit: int = 100) -> Sequence[Tenant]:
         beyond = self._row.sk > after if after else None
         query = self._row.query(_ALL, beyond, limit=limit, consistent_read=True)
         return [_tenant(item) for item in asked(lambda: list(query))]
 
+    def _stored(self, tenant_id: TenantId) -> TenantItem | None:
+        return found(self._row, _ALL, tenant_id)
+
     def _remembered(self, item: TenantItem | None) -> Tenant | None:
         if item is None:
             return None
         tenant = _tenant(item)
-        source = tenant.source
-        self._by_source.put((source.connector, source.bucket, source.prefix), tenant)
+        self._by_source.put(tenant.source, tenant)
         return self._by_id.put(tenant.id, tenant)
 
-    def _nearest(self, connector: str, bucket: str, key: str, *, before: bool = True) -> TenantItem | None:
-        """The claim with the greatest prefix not after ``key``, or with the least not before it."""
+    def _forget(self, *tenants: Tenant) -> None:
+        for tenant in tenants:
+            self._by_id.forget(tenant.id)
+            self._by_source.forget(tenant.source)
+
+    def _nearest(
+        self, connector: str, bucket: str, key: str, *, before: bool = True, but: str | None = None
+    ) -> TenantItem | None:
+        """The claim with the greatest prefix not after ``key``, or the least not before it; not ``but``'s."""
         partition = _partition(Source(connector, bucket))
         edge = "=" + _cut(key)
         bounds = self._row.sk.between("=", edge) if before else self._row.sk >= edge
-        query = self._row.query(partition, bounds, limit=1, scan_index_forward=not before, consistent_read=True)
-        return next(iter(asked(lambda: list(query))), None)
+        limit = 2 if but else 1
+        query = self._row.query(partition, bounds, limit=limit, scan_index_forward=not before, consistent_read=True)
+        return next((item for item in asked(lambda: list(query)) if item.id != but), None)
 
-    def _refuse(self, tenant: Tenant) -> None:
-        if found(self._row, _ALL, tenant.id):
-            raise Conflict("a tenant of this id exists")
-        source = tenant.source
+    def _claim(self, tenant: Tenant) -> list[Write]:
+        """Raises InvalidInput, Conflict: another tenant has this place or a part of it."""
+        source, row, place = tenant.source, self._row, self._place
+        if len(source.prefix.encode()) > _PREFIX_BYTES:
+            raise InvalidInput(f"a source's prefix is at most {_PREFIX_BYTES} bytes long")
+        counted = found(place, _partition(source), "!")
         for before in (True, False):
-            near = self._nearest(source.connector, source.bucket, source.prefix, before=before)
+            near = self._nearest(source.connector, source.bucket, source.prefix, before=before, but=tenant.id)
             if near and _tenant(near).source.overlaps(source):
                 raise Conflict("this source overlaps another tenant's")
+        unmoved = place.claims == counted.claims if counted else place.claims.does_not_exist()
+        counter = place(_partition(source), "!", claims=(counted.claims if counted else 0) + 1)
+        return [Save(counter, unmoved), Save(self._claimed(tenant), row.pk.does_not_exist())]
 
-    def _claim(self, tenant: Tenant, place: PlaceItem | None) -> None:
-        partition, count = _partition(tenant.source), self._place.claims
-        unmoved = count == place.claims if place else count.does_not_exist()
-        counter = self._place(partition, "!", claims=(place.claims if place else 0) + 1)
-        rows = [
-            _item(self._row, _ALL, tenant.id, tenant),
-            _item(self._row, partition, "=" + tenant.source.prefix, tenant),
-        ]
+    def _moved(self, tenant: Tenant, before: Tenant) -> list[Write]:
+        if tenant.source == before.source:
+            return [Save(self._claimed(tenant), self._row.pk.exists())]
+        return [Delete(self._claimed(before)), *self._claim(tenant)]
 
-        def commit() -> None:
-            with TransactWrite(connection=self._row._get_connection().connection) as transaction:
-                transaction.save(counter, condition=unmoved)
-                for row in rows:
-                    transaction.save(row, condition=self._row.pk.does_not_exist())
+    def _main(self, tenant: Tenant) -> TenantItem:
+        return _item(self._row, _ALL, tenant.id, tenant)
 
-        asked(commit)
+    def _claimed(self, tenant: Tenant) -> TenantItem:
+        return _item(self._row, _partition(tenant.source), "=" + tenant.source.prefix, tenant)
+
+    def _of_version(self, version: int) -> Condition:
+        condition: Condition = self._row.version == version
+        if version == 1:  # rows of format 1 have none
+            condition = condition | (self._row.pk.exists() & self._row.version.does_not_exist())
+        return condition
 
 
 def _partition(source: Source) -> str:
@@ -121,9 +163,22 @@ def _item(model: type[TenantItem], pk: str, sk: str, tenant: Tenant) -> TenantIt
         connector=source.connector,
         bucket=source.bucket,
         prefix=source.prefix,
+        owners=sorted(tenant.owners),
+        members=sorted(tenant.members),
+        version=tenant.version,
         created_at=tenant.created_at,
+        updated_at=tenant.updated_at,
     )
 
 
 def _tenant(item: TenantItem) -> Tenant:
-    return Tenant(TenantId(item.id), item.name, Source(item.connector, item.bucket, item.prefix), item.created_at)
+    return Tenant(
+        id=TenantId(item.id),
+        name=item.name,
+        source=Source(item.connector, item.bucket, item.prefix),
+        created_at=item.created_at,
+        owners=frozenset(item.owners),
+        members=frozenset(item.members),
+        updated_at=item.updated_at,
+        version=int(item.version),
+    )

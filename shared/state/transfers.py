@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from shared.domain.errors import Conflict
 from shared.domain.ids import TargetName, TenantId
 from shared.ports.state import Transfer
 from shared.state.answers import ConditionLost, asked
 from shared.state.models import TransferItem
+from shared.state.moments import text_of
 from shared.state.tables import Tables, bound
 
 
@@ -37,7 +38,7 @@ class DynamoTransfers:
     def stale(
         self, tenant_id: TenantId, target: TargetName, *, older_than: datetime, limit: int = 100
     ) -> Sequence[Transfer]:
-        before = self._row.id < _moment(older_than)
+        before = self._row.id < text_of(older_than)
         query = self._row.query(_place(tenant_id, target), before, limit=limit, consistent_read=True)
         return [_transfer(item) for item in asked(lambda: list(query))]
 
@@ -45,16 +46,11 @@ class DynamoTransfers:
 def _keys(transfer: Transfer) -> tuple[str, str]:
     """A path may be as long as a sort key, so only its digest stands beside the time."""
     digest = hashlib.sha256(transfer.path.encode()).hexdigest()
-    return _place(transfer.tenant_id, transfer.target), f"{_moment(transfer.begun_at)}#{digest}"
+    return _place(transfer.tenant_id, transfer.target), f"{text_of(transfer.begun_at)}#{digest}"
 
 
 def _place(tenant_id: TenantId, target: TargetName) -> str:
     return f"{tenant_id}#{target}"
-
-
-def _moment(at: datetime) -> str:
-    """Of one length, so that text is in order of time."""
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"
 
 
 def _transfer(item: TransferItem) -> Transfer:

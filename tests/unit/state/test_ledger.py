@@ -23,6 +23,7 @@ from shared.state.rules import DynamoRules
 from shared.state.tables import bound
 from tests.model.world import World
 from tests.unit.state.conftest import MOTO, create
+from tests.unit.state.test_repositories import event
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, 123456, UTC)
 LONG = "k" * 1024
@@ -331,4 +332,4 @@ def test_a_row_of_an_older_release_is_migrated_when_read(moto_tables):
 
 def register(tables, *names):
     for name in names:
-        DynamoRules(tables).add(Rule(f"r-{name}", "acme", Target(name, "i1"), NOW))
+        DynamoRules(tables).add(Rule(f"r-{name}", "acme", Target(name, "i1"), NOW), event())

@@ -139,7 +139,7 @@ class Table:
         self.name, self.gate = name, gate
         self.items: dict[tuple[str, ...], object] = {}
 
-    def get(self, *key):
+    def get(self, *key, fresh: bool = False):
         return self.gate.around(f"{self.name}.get", partial(self.items.get, key))
 
 
@@ -156,7 +156,7 @@ class Tenants(Table):
 
 
 class Rules(Table):
-    def of(self, tenant_id: TenantId) -> list[Rule]:
+    def of(self, tenant_id: TenantId, *, fresh: bool = False) -> list[Rule]:
         return self.gate.around("rules.of", lambda: [rule for key, rule in self.items.items() if key[0] == tenant_id])
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.domain.event import Job
+from shared.domain.ids import IntegrationId, TenantId
 from shared.domain.seal import SealContext, Sealed
 from shared.domain.secret import Secret
 
@@ -13,6 +14,14 @@ class JobQueue(Protocol):
     def send(self, jobs: Sequence[Job]) -> None:
         """Queues all jobs, fair between tenants. Raises ``StateUnavailable`` unless every one is durably queued; some may
         be queued then all the same, which costs a few calls and nothing else.
+        """
+        ...
+
+
+class RefreshQueue(Protocol):
+    def send(self, items: Sequence[tuple[TenantId, IntegrationId, int]]) -> None:
+        """Queues a refresh of each, to begin after so many seconds (0 to 900), fair between tenants. Raises
+        ``StateUnavailable`` unless every one is durably queued.
         """
         ...
 
@@ -90,6 +99,7 @@ class Randomness(Protocol):
 class Metrics(Protocol):
     def count(self, name: str, value: float = 1, unit: str = "Count", **dimensions: str) -> None:
         """Adds a measurement. Names: ``Planned, Replicated, Deleted, Skipped, Failed, Swept`` (Count), ``Lag`` (Seconds),
-        ``Bytes`` (Bytes). The one dimension: ``target``.
+        ``Bytes`` (Bytes), by ``target``, the one dimension; and, without any, ``RefreshesQueued, Refreshed, RefreshFailed,
+        ProviderMisconfigured`` (Count).
         """
         ...

@@ -18,8 +18,10 @@ _VISIBLE = re.compile(r"[\x21-\x7e]+\Z")  # RFC 6749, appendix A.1, less the spa
 _ISSUER = re.compile(r"https?://[^\s?#@\\]{1,500}\Z")  # RFC 8414, 2: no query, no fragment
 _COLOR = re.compile(r"(?:#[0-9A-Fa-f]{6})?\Z")
 _OURS = frozenset(
-    ("client_id", "client_secret", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce")
-    + ("code_challenge", "code_challenge_method", "request", "request_uri")
+    {
+        *("client_id", "client_secret", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce"),
+        *("code_challenge", "code_challenge_method", "request", "request_uri"),
+    }
 )
 """Parameters of the consent page that the code flow sets itself, or that would undo it."""
 

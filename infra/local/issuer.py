@@ -44,7 +44,7 @@ def mint(
     """A signed token for ``subject`` with these claims beside the standard ones."""
     now = int(time.time())
     standard = {"iss": issuer, "aud": AUDIENCE, "sub": subject, "iat": now, "nbf": now, "exp": now + seconds}
-    return jwt.encode({**standard, **claims}, key, algorithm="RS256", headers={"kid": _key_id(key)})
+    return jwt.encode({**standard, **claims}, key, algorithm="RS256", headers={"kid": key_id(key)})
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def serving(key: RSAPrivateKey, port: int) -> Iterator[str]:
             "subject_types_supported": ["public"],
             "response_types_supported": ["id_token"],
         },
-        "/jwks.json": {"keys": [_public(key)]},
+        "/jwks.json": {"keys": [public_jwk(key)]},
     }
     server = ThreadingHTTPServer(("127.0.0.1", port), partial(_Handler, documents))
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
@@ -90,12 +90,14 @@ class _Handler(BaseHTTPRequestHandler):
         """Says nothing: what is asked of it is no news."""
 
 
-def _public(key: RSAPrivateKey) -> dict[str, str]:
+def public_jwk(key: RSAPrivateKey) -> dict[str, str]:
+    """The public half, as a JSON Web Key."""
     numbers = key.public_key().public_numbers()
-    return {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": _key_id(key), "n": _b64(numbers.n), "e": _b64(numbers.e)}
+    return {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": key_id(key), "n": _b64(numbers.n), "e": _b64(numbers.e)}
 
 
-def _key_id(key: RSAPrivateKey) -> str:
+def key_id(key: RSAPrivateKey) -> str:
+    """Names the key in what it signs."""
     return sha256(_b64(key.public_key().public_numbers().n).encode()).hexdigest()[:16]
 
 

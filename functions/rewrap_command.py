@@ -1,7 +1,7 @@
 """``farshore rewrap``: brings every sealed secret under the current KMS key.
 
-The operator's own AWS identity does it: it needs ``kms:ReEncryptFrom`` on the former keys, ``kms:ReEncryptTo`` on the current one,
-and the tables. It opens nothing.
+The operator's own AWS identity does it: it needs ``kms:ReEncryptFrom`` on the current and former keys, ``kms:ReEncryptTo`` on the
+current one, and the tables. It opens nothing.
 """
 
 import argparse

@@ -19,7 +19,7 @@ from shared.usecases import shown
 from shared.usecases.credentials import sealed_with_settings
 from shared.usecases.forms import fits
 from shared.usecases.rounds import found
-from shared.usecases.wellformed import bucket, folder, named
+from shared.usecases.wellformed import bucket, named, place
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +92,6 @@ def add_rule(rule: Rule, actor: Actor, world: Provisioning) -> Rule:
     found(world.integrations.get(rule.tenant_id, rule.target.integration_id), "integration")
     world.rules.add(rule, _added(rule.tenant_id, "rule", rule.id, shown.rule(rule), actor, world))
     return rule
-
-
-def place(integration: Integration) -> None:
-    """Checks its container: a bucket's name, or for a store of files any folder, the empty one too. Raises InvalidInput."""
-    (folder if integration.auth_type == "oauth2" else bucket)(integration.container)
 
 
 def _added(

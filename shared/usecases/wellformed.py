@@ -3,6 +3,7 @@
 import re
 
 from shared.domain.errors import InvalidInput
+from shared.domain.integration import Integration
 
 _NAME_MAX = 128
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,62}\Z")
@@ -26,3 +27,8 @@ def folder(name: str) -> None:
     parts = name.split("/")
     if len(name) > _FOLDER_MAX or not (name.isprintable() or not name) or ".." in parts:
         raise InvalidInput(f"a folder is at most {_FOLDER_MAX} printable characters without '..'")
+
+
+def place(integration: Integration) -> None:
+    """Checks its container: a bucket's name, or for a store of files any folder, the empty one too. Raises InvalidInput."""
+    (folder if integration.auth_type == "oauth2" else bucket)(integration.container)

@@ -6,8 +6,7 @@ from shared.api import description, health, replicas
 from shared.api.access import Access
 from shared.api.http import HttpApi, speak
 from shared.api.services import Services
-
-PREFIX = "/api/v1"
+from shared.api.things import PREFIX
 
 
 def build(services: Services, resolver: ApiGatewayResolver | None = None) -> ApiGatewayResolver:

@@ -3,7 +3,7 @@
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from shared.api.answers import answers
-from shared.api.schemas import Health
+from shared.api.schemas.problems import Health
 
 
 def router() -> APIGatewayHttpRouter:

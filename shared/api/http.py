@@ -1,7 +1,7 @@
 """HTTP as this API speaks it, on Powertools' resolver: a strict query, safe headers, problems for errors."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -12,6 +12,7 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 
+from shared.api.gate import Gate
 from shared.api.problems import MEDIA_TYPE, MethodNotAllowed, problem_of
 from shared.api.services import Services
 from shared.domain.errors import InvalidInput, NotFound
@@ -38,6 +39,27 @@ class QueryEvent(APIGatewayProxyEventV2):
             raise InvalidInput("the query is not UTF-8, or too long") from None
 
 
+def reads_raw_query[F: Callable[..., Any]](route: F) -> F:
+    """A route that others write the query of: it takes what it knows and passes over the rest."""
+    route.reads_raw_query = True  # type: ignore[attr-defined]  # a mark for strict_query
+    return route
+
+
+def raw_query(event: BaseProxyEvent) -> dict[str, list[str]]:
+    """Each parameter's values as sent, blank ones too.
+
+    Raises:
+        InvalidInput: it is not UTF-8, or has more than 64 parameters.
+    """
+    raw = event.get("rawQueryString")
+    if raw is None:  # another host's event: parsed already
+        return dict(event.get("multiValueQueryStringParameters") or {})
+    try:
+        return parse_qs(raw, keep_blank_values=True, errors="strict", max_num_fields=64)
+    except ValueError:
+        raise InvalidInput("the query is not UTF-8, or too long") from None
+
+
 class SafeAnswer(ResponseBuilder[BaseProxyEvent]):
     """Adds the headers that every answer carries unless a route set its own."""
 
@@ -60,6 +82,7 @@ class HttpApi(APIGatewayHttpResolver):
 def speak(app: ApiGatewayResolver, services: Services) -> None:
     """Teaches a resolver, whichever host's, our ways."""
     app._response_builder_class = SafeAnswer
+    app._request_validation_middleware = Gate()  # type: ignore[no-untyped-call]  # so in Powertools 3.37
     app.use([strict_query])
 
     def answer(error: Exception) -> Response[str]:
@@ -76,7 +99,8 @@ def speak(app: ApiGatewayResolver, services: Services) -> None:
 def strict_query(app: ApiGatewayResolver, following: NextMiddleware) -> Response[Any]:
     """Refuses parameters that a route does not have: a typing error must not widen a list. (Validation refuses repeated ones.)"""
     route = app.context["_route"]
-    if route in app._static_routes or route in app._dynamic_routes:
+    registered = route in app._static_routes or route in app._dynamic_routes
+    if registered and not getattr(route.func, "reads_raw_query", False):
         known = {field.alias for field in route.dependant.query_params}
         if not app.current_event.resolved_query_string_parameters.keys() <= known:
             raise InvalidInput("a query parameter is not known here")

@@ -12,19 +12,24 @@ from typing import Any
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from shared.domain.errors import (
+    CallbackRefused,
     Conflict,
     FarshoreError,
     Forbidden,
+    GrantError,
     InvalidCursor,
     InvalidInput,
     NotFound,
     PreconditionFailed,
+    ProviderUnavailable,
     StateUnavailable,
     StoreError,
     Throttled,
+    TooManyRequests,
     Unauthenticated,
+    VersionMismatch,
 )
-from shared.domain.retry import Later
+from shared.domain.retry import AfterUser, Later
 
 MEDIA_TYPE = "application/problem+json"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
@@ -64,17 +69,82 @@ class MethodNotAllowed(Exception):
         self.allowed = allowed
 
 
-def problem_of(error: BaseException) -> Problem:  # noqa: C901  # one arm for each branch of the tree
+class UnsupportedMediaType(Exception):
+    """The body is of another kind than the route takes; ``taken`` are those it does."""
+
+    def __init__(self, taken: Sequence[str]) -> None:
+        super().__init__()
+        self.taken = taken
+
+
+class BodyTooLarge(Exception):
+    """The body is larger than any that this API takes."""
+
+
+# fmt: off
+READ_ONLY = frozenset(
+    {
+        "id", "tenantId", "providerId", "providerSlug", "slug", "connector", "authType", "status", "reason",
+        "version", "createdBy", "createdAt", "updatedAt", "connectedAt", "lastRefreshedAt", "tokenExpiresAt",
+        "accountId", "accountName", "scopesGranted", "scopesRequested", "accessToken", "refreshToken", "tokens",
+        "redirectUri", "hasClientSecret", "hasCredentials", "secret", "clientSecret", "credentials", "source",
+        "owners", "members", "uses",
+    }
+)
+# fmt: on
+"""Names of ours, which may be shown where they stand in a body that may not hold them."""
+
+OWN_CODES: Mapping[str, HTTPStatus] = {
+    "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
+    "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "internal": HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+"""Codes that HTTP adds to those of the tree of errors."""
+
+
+def problem_of(error: BaseException) -> Problem:
     """What to answer. Whatever is not foreseen is one opaque 500."""
+    return _of_http(error) or _of_connections(error) or _of_core(error)
+
+
+def _of_http(error: BaseException) -> Problem | None:
+    """What is wrong with the request as HTTP."""
     match error:
         case RequestValidationError() if not _ours(error):
             detail = "some values are missing or not as described"
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, InvalidInput.code, detail, _fields(error))
         case MethodNotAllowed():
-            headers = {"Allow": ", ".join(error.allowed)}
-            return Problem(
-                HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "this is not done here", headers=headers
-            )
+            return _own("method_not_allowed", "this is not done here", Allow=", ".join(error.allowed))
+        case UnsupportedMediaType():
+            return _own("unsupported_media_type", f"send {' or '.join(error.taken)}", Accept=", ".join(error.taken))
+        case BodyTooLarge():
+            return _own("body_too_large", "a body is at most 128 KiB")
+        case _:
+            return None
+
+
+def _of_connections(error: BaseException) -> Problem | None:
+    """What providers and their consents say."""
+    match error:
+        case TooManyRequests():
+            return _told(HTTPStatus.TOO_MANY_REQUESTS, error, headers=_wait(error))
+        case VersionMismatch():
+            return _told(HTTPStatus.PRECONDITION_FAILED, error)
+        case CallbackRefused():
+            return _told(HTTPStatus.BAD_REQUEST, error)
+        case ProviderUnavailable():
+            return _told(HTTPStatus.SERVICE_UNAVAILABLE, error, headers=_wait(error))
+        case GrantError() if isinstance(error.retry, AfterUser):  # not as things stand: somebody has to reconnect first
+            return _told(HTTPStatus.CONFLICT, error)
+        case GrantError():
+            return _told(HTTPStatus.BAD_GATEWAY, error)
+        case _:
+            return None
+
+
+def _of_core(error: BaseException) -> Problem:  # noqa: C901  # one arm for each branch of the tree
+    match error:
         case InvalidCursor():
             return _told(
                 HTTPStatus.UNPROCESSABLE_ENTITY, error, errors=[{"pointer": "/query/cursor", "code": error.code}]
@@ -96,7 +166,11 @@ def problem_of(error: BaseException) -> Problem:  # noqa: C901  # one arm for ea
         case StoreError():
             return _told(HTTPStatus.BAD_GATEWAY, error)
         case _:
-            return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "something went wrong on our side")
+            return _own("internal", "something went wrong on our side")
+
+
+def _own(code: str, detail: str, **headers: str) -> Problem:
+    return Problem(OWN_CODES[code], code, detail, headers=headers)
 
 
 def _told(status: HTTPStatus, error: FarshoreError, **more: Any) -> Problem:
@@ -120,6 +194,6 @@ def _fields(error: RequestValidationError) -> Sequence[Mapping[str, str]]:
 
 def _pointer(place: Sequence[object], kind: str) -> str:
     parts = [str(part) if _NAME.match(str(part)) else "-" for part in place]
-    if kind == "extra_forbidden":
+    if kind == "extra_forbidden" and parts[-1] not in READ_ONLY:
         parts[-1:] = ["-"]
     return "/" + "/".join(parts)

@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from shared.api.access import SIGNED_IN, Access, Owner
 from shared.api.answers import answers
 from shared.api.cursor import Scope
-from shared.api.schemas import ReplicaList, Status
+from shared.api.schemas.replicas import ReplicaList, Status
 from shared.api.services import Services
 from shared.domain.errors import InvalidInput
 from shared.domain.ids import TargetName, TenantId

@@ -13,6 +13,7 @@ from shared.ports.world import Clock, Deadline
 if TYPE_CHECKING:
     from shared.usecases.check import Checking
     from shared.usecases.connect import Connecting
+    from shared.usecases.deliver import Delivering
     from shared.usecases.disconnect import Disconnecting
     from shared.usecases.integrations import Managing
     from shared.usecases.providers import Administration
@@ -49,6 +50,9 @@ class Worlds(Protocol):
 
     @property
     def hooks(self) -> "Hooks": ...
+
+    @property
+    def delivering(self) -> "Delivering": ...
 
 
 @dataclass(frozen=True, slots=True)

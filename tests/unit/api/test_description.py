@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.api.page import page
-from shared.api.schemas import ReplicaList
+from shared.api.schemas.replicas import ReplicaList
 from tests.unit.api.fakes import Api
 
 COPY = Path(__file__).resolve().parents[3] / "docs" / "openapi.json"

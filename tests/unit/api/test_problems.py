@@ -7,7 +7,7 @@ import pytest
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from shared.api.problems import problem_of
-from shared.api.schemas import ProblemDocument
+from shared.api.schemas.problems import ProblemDocument
 from shared.domain import errors
 from shared.domain.errors import FarshoreError
 from tests.unit.api.fakes import Api

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.api import schemas
+from shared.api.schemas import replicas as schemas
 from shared.domain import replica
 from shared.domain.errors import StateUnavailable
 from shared.domain.objects import Checksums, Tag

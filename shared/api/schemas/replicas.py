@@ -1,12 +1,12 @@
-"""What goes over the wire: closed JSON shapes, camelCase, made from the domain's nouns."""
+"""Replicas over the wire."""
 
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
+from shared.api.schemas.closed import Closed
 from shared.domain import replica
 from shared.ports.state import ReplicaPage
 
@@ -27,20 +27,6 @@ REPLICA: JsonDict = {
     "replicatedAt": "2026-11-20T12:00:01.840000Z",
     "updatedAt": "2026-11-20T12:00:01.840000Z",
 }
-
-
-class Closed(BaseModel):
-    """A shape with these fields and no others."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
-
-
-class Health(Closed):
-    """The API answers."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
-
-    status: Literal["ok"] = "ok"
 
 
 class Failure(Closed):
@@ -103,38 +89,3 @@ class ReplicaList(Closed):
     def of(cls, page: ReplicaPage, next_cursor: str | None) -> Self:
         """From a page of the ledger."""
         return cls(items=[Replica.of(row) for row in page.items], next_cursor=next_cursor)
-
-
-class FieldProblem(Closed):
-    """One value that is not as described."""
-
-    pointer: Annotated[str, Field(description="Where: /query/limit, /body/name.", examples=["/query/limit"])]
-    code: Annotated[str, Field(description="What is wrong with it.", examples=["less_than_equal"])]
-
-
-class ProblemDocument(Closed):
-    """Why there is no other answer (RFC 9457)."""
-
-    model_config = ConfigDict(
-        title="Problem",
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "urn:farshore:problem:not_found",
-                    "title": "Not Found",
-                    "status": 404,
-                    "detail": "there is no such thing",
-                    "code": "not_found",
-                    "requestId": "c1f1f2a0-8a9e-4d6e-9a9d-3d6a3f5b7c11",
-                }
-            ]
-        },
-    )
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: Annotated[str, Field(description="Stable, snake_case: what programs should look at.")]
-    request_id: Annotated[str | None, Field(description="Names this request in the logs.")] = None
-    errors: list[FieldProblem] | None = None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infra.local import issuer
+from infra.local import front, issuer
 from infra.local.account import Account
 from infra.local.home import Home, StackError
 from infra.local.servers import Servers
@@ -18,7 +18,11 @@ S3_BACKUP_BUCKET, AZURE_BACKUP_CONTAINER = "farshore-demo-backup", "demo-backup"
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """The part of local.json that our own commands use."""
+    """The part of local.json that our own commands use.
+
+    Attributes:
+        api: the stack's public address, by its front door.
+    """
 
     api: str
     console: str
@@ -26,6 +30,7 @@ class Contract:
     bucket: str
     prefix: str
     tenant: str
+    superadmin_token: str
     owner_token: str
     targets: Mapping[str, str]
 
@@ -33,7 +38,9 @@ class Contract:
 def publish(home: Home, servers: Servers, account: Account, outputs: Mapping[str, str]) -> Contract:
     """Writes local.json, with tokens good for a week from now."""
     key = issuer.signing_key(home.folder / "issuer.pem")
-    api = f"{servers.aws_endpoint}/_aws/execute-api/{outputs['ApiId']}"
+    api = servers.front
+    gateway = f"{servers.aws_endpoint}/_aws/execute-api/{outputs['ApiId']}"
+    front.lead(home, gateway)
     superadmin = {"farshore/role": "superadmin", "farshore/tenants": []}
     owner = {"farshore/role": "owner", "farshore/tenants": [TENANT]}
     home.write(
@@ -41,6 +48,8 @@ def publish(home: Home, servers: Servers, account: Account, outputs: Mapping[str
         {
             "api": api,
             "console": f"{api}/api/v1/docs",
+            "gateway": gateway,
+            "houses": dict(servers.houses),
             "aws": {
                 "endpoint": account.endpoint,
                 "region": account.region,
@@ -78,6 +87,7 @@ def read(home: Home) -> Contract:
         bucket=said["primaryBucket"],
         prefix=said["sourcePrefix"],
         tenant=said["tenantId"],
+        superadmin_token=said["tokens"]["superadmin"],
         owner_token=said["tokens"]["owner"],
         targets={target["name"]: f"{target['connector']}:{target['container']}" for target in said["targets"]},
     )

@@ -13,7 +13,8 @@ from typing import Any
 
 from infra.local.processes import is_free
 
-PORT_NAMES = ("aws", "blobs", "queues", "issuer")
+PORT_NAMES = ("aws", "blobs", "queues", "issuer", "front", "dropbox", "google", "microsoft", "box", "hooks")
+"""``front`` leads to the API; ``hooks`` is kept for whoever wants to receive webhooks here."""
 # Below Linux's and macOS's ephemeral ranges (from 32768 and 49152), so that no outgoing connection borrows a kept port.
 PORT_RANGE = range(20_000, 32_000)
 
@@ -86,9 +87,10 @@ def claim_ports(home: Home) -> Mapping[str, int]:
     Raises:
         StackError: somebody else listens on one of them.
     """
-    kept = home.read("ports.json")
-    if kept is None:
-        kept = dict(zip(PORT_NAMES, _choose(len(PORT_NAMES)), strict=True))
+    kept: dict[str, int] = home.read("ports.json") or {}
+    missing = [name for name in PORT_NAMES if name not in kept]
+    if missing:  # all of them; or those that an earlier version did not have
+        kept |= zip(missing, _choose(len(missing), set(kept.values())), strict=True)
         home.write("ports.json", kept)
     taken = [f"{port} ({name})" for name, port in kept.items() if not is_free(port)]
     if taken:
@@ -99,6 +101,6 @@ def claim_ports(home: Home) -> Mapping[str, int]:
     return {str(name): int(port) for name, port in kept.items()}
 
 
-def _choose(count: int) -> list[int]:
+def _choose(count: int, taken: set[int]) -> list[int]:
     candidates = random.sample(PORT_RANGE, 200)
-    return [port for port in candidates if is_free(port)][:count]
+    return [port for port in candidates if port not in taken and is_free(port)][:count]

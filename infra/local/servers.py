@@ -1,4 +1,4 @@
-"""The one long-lived process of a local stack: it holds the emulators and the issuer, and ends them when it ends."""
+"""The one long-lived process of a local stack: it holds emulators, issuer, front door and simulated houses, and ends them."""
 
 import os
 import signal
@@ -13,10 +13,11 @@ from typing import Any
 
 import psutil
 
-from infra.local import issuer
+from infra.local import front, issuer
 from infra.local.emulators import ROOT, Azurite, Emulator, azurite, ministack
 from infra.local.home import Home, StackError, claim_ports
 from infra.local.processes import STOP_SECONDS, clean_environment, end_group, is_free, server
+from infra.local.providers import clients
 
 RUNNING = "running.json"
 REGION = "us-east-1"
@@ -26,13 +27,22 @@ LOG_MAX = 20 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Where a running stack's servers are, and the process that holds them."""
+    """Where a running stack's servers are, and the process that holds them.
+
+    Attributes:
+        front: the stack's public address.
+        houses: where each simulated house is, by name.
+        private_hosts: ``host:port`` of what Farshore may call here although it is private, separated by commas.
+    """
 
     pid: int
     aws_endpoint: str
     blob_endpoint: str
     azure_connection_string: str
     issuer: str
+    front: str
+    houses: Mapping[str, str]
+    private_hosts: str
 
 
 def serve(home: Home) -> None:
@@ -54,9 +64,12 @@ def serve(home: Home) -> None:
         ) as aws,
         ExitStack() as azure_stack,
         issuer.serving(key, ports["issuer"]) as issued_by,
+        clients.houses(home, ports) as houses,
+        front.open_front(home, ports["front"]) as door,
     ):
         azure = _start_azurite(azure_stack, home, ports)
-        _note(home, aws, azure, issued_by)
+        private = ",".join(f"127.0.0.1:{ports[name]}" for name in (*houses, "hooks"))
+        _note(home, aws, azure, {"issuer": issued_by, "front": door, "houses": houses, "privateHosts": private})
         try:
             while not ended.wait(1.0) and _runs(aws.pid):
                 # A backup that is down is a case to try out, not the end of the stack; it comes back by itself.
@@ -69,7 +82,7 @@ def serve(home: Home) -> None:
         raise StackError(f"The AWS emulator ended by itself; see {home.logs}")
 
 
-def _note(home: Home, aws: Emulator, azure: Azurite, issued_by: str) -> None:
+def _note(home: Home, aws: Emulator, azure: Azurite, own: Mapping[str, Any]) -> None:
     """Says where the servers are, and whose they are: this process's."""
     home.write(
         RUNNING,
@@ -79,7 +92,7 @@ def _note(home: Home, aws: Emulator, azure: Azurite, issued_by: str) -> None:
             "awsEndpoint": aws.endpoint,
             "blobEndpoint": azure.blob_endpoint,
             "azureConnectionString": azure.connection_string,
-            "issuer": issued_by,
+            **own,
         },
     )
 
@@ -93,14 +106,17 @@ def _start_azurite(stack: ExitStack, home: Home, ports: Mapping[str, int]) -> Az
 def running(home: Home) -> Servers | None:
     """The servers of this folder, if they run. A recycled process id is told apart by its start time."""
     noted = home.read(RUNNING)
-    if noted is None or not _lives(noted):
-        return None
+    if noted is None or "front" not in noted or not _lives(noted):
+        return None  # without a front door it is an earlier version's
     return Servers(
         pid=noted["pid"],
         aws_endpoint=noted["awsEndpoint"],
         blob_endpoint=noted["blobEndpoint"],
         azure_connection_string=noted["azureConnectionString"],
         issuer=noted["issuer"],
+        front=noted["front"],
+        houses=noted["houses"],
+        private_hosts=noted["privateHosts"],
     )
 
 

@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from infra.local import issuer, servers
 from infra.local.emulators import ROOT, azurite, ministack
-from infra.local.home import Home, StackError, claim_ports
+from infra.local.home import PORT_NAMES, Home, StackError, claim_ports
 from infra.local.processes import StartFailed, free_port, run, server
 from tests.hosts.stack import eventually
 
@@ -96,6 +96,16 @@ def test_ports_are_kept_and_a_taken_one_is_told(tmp_path: Path) -> None:
         other.listen()
         with pytest.raises(StackError, match=rf"{ports['aws']} \(aws\).*make reset"):
             claim_ports(home)
+
+
+def test_a_stack_of_an_earlier_version_keeps_its_ports_and_gets_the_new_ones(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    earlier = {name: claim_ports(home)[name] for name in ("aws", "blobs", "queues", "issuer")}
+    home.write("ports.json", earlier)
+    ports = claim_ports(home)
+    assert ports.items() >= earlier.items()
+    assert set(ports) == set(PORT_NAMES)
+    assert len(set(ports.values())) == len(ports)
 
 
 def test_a_recycled_process_id_is_never_signalled(tmp_path: Path) -> None:

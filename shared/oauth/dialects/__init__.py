@@ -1,0 +1,1 @@
+"""How each house departs from the standard: data, and the client library that speaks to it."""

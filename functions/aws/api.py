@@ -9,7 +9,12 @@ from shared.runtime.container import container
 
 def handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
     """One request, one answer; what goes wrong is a problem document."""
+    return answered(event, context, "api")
+
+
+def answered(event: Mapping[str, Any], context: Any, name: str) -> Mapping[str, Any]:
+    """The app's answer, for the function ``name``."""
     host = container()
-    with invocation(host, context, "api"):
+    with invocation(host, context, name):
         answer: Mapping[str, Any] = host.api.resolve(dict(event), context)
         return answer

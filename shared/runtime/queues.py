@@ -1,7 +1,7 @@
 """Jobs as queue messages: the codec, and SQS as the queue."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from itertools import batched
@@ -66,31 +66,44 @@ class SqsClient(Protocol):
     def send_message_batch(self, *, QueueUrl: str, Entries: Any) -> Any: ...  # noqa: N803 # boto3's names
 
 
-class SqsJobQueue:
-    """Jobs on an SQS standard queue, fair by tenant: the message group of a standard queue orders nothing, it only keeps one
-    tenant's backlog from delaying the others (SQS developer guide, fair queues).
+class Outbox:
+    """The sending side of an SQS standard queue, fair between groups: the message group of a standard queue orders nothing, it
+    only keeps one tenant's backlog from delaying the others (SQS developer guide, fair queues).
     """
 
-    def __init__(self, client_factory: Callable[[], SqsClient], url: str) -> None:
+    def __init__(self, client_factory: Callable[[], SqsClient], url: str, what: str) -> None:
+        """``what`` names the queue to people."""
         self._client_factory = client_factory
         self._url = url
+        self._what = what
 
     @cached_property
     def _client(self) -> SqsClient:
         return self._client_factory()
 
-    def send(self, jobs: Sequence[Job]) -> None:
-        """Queues all jobs, ten to a call. What one call left out is sent once more; then ``StateUnavailable``."""
-        for chunk in batched(jobs, _BATCH):
-            left = self._send([(job.tenant_id, encode(job)) for job in chunk])
+    def send(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Queues all entries (of SendMessageBatch, but for their ids), ten to a call. What one call left out is sent once
+        more; then ``StateUnavailable``.
+        """
+        for chunk in batched(messages, _BATCH):
+            left = self._send(chunk)
             if left and self._send(left):
-                raise StateUnavailable("the job queue did not take every job")
+                raise StateUnavailable(f"{self._what} did not take every message")
 
-    def _send(self, messages: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Sends up to ten (group, body) pairs; returns those not taken."""
-        entries = [
-            {"Id": str(n), "MessageBody": body, "MessageGroupId": group} for n, (group, body) in enumerate(messages)
-        ]
-        with speaking("the job queue"):
+    def _send(self, messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Sends up to ten; returns those not taken."""
+        entries = [{**message, "Id": str(n)} for n, message in enumerate(messages)]
+        with speaking(self._what):
             answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
         return [messages[int(failed["Id"])] for failed in answer.get("Failed", ())]
+
+
+class SqsJobQueue:
+    """Jobs, fair by tenant."""
+
+    def __init__(self, client_factory: Callable[[], SqsClient], url: str) -> None:
+        self._outbox = Outbox(client_factory, url, "the job queue")
+
+    def send(self, jobs: Sequence[Job]) -> None:
+        """Queues all jobs, or raises ``StateUnavailable``."""
+        self._outbox.send([{"MessageBody": encode(job), "MessageGroupId": job.tenant_id} for job in jobs])

@@ -28,6 +28,13 @@ SETTINGS = Settings(
     events_dlq_url="dead-events",
     jobs_queue_url="jobs",
     jobs_dlq_url="dead-jobs",
+    refresh_queue_url="refreshes",
+    refresh_dlq_url="dead-refreshes",
+    deliveries_queue_url="deliveries",
+    deliveries_dlq_url="dead-deliveries",
+    event_bus="stand",
+    cursor_secret_id="cursor",
+    public_url="https://farshore.example",
     job_attempts=5,
     retry_base_seconds=10,
     retry_cap_seconds=100,
@@ -88,6 +95,7 @@ class Stand:
             "jobs": SqsJobQueue(lambda: sqs, "jobs"),
             "job_letters": Letters(lambda: sqs, "jobs", "dead-jobs"),
             "event_letters": Letters(lambda: sqs, "events", "dead-events"),
+            "sqs": sqs,
             "replicating": world.replicating,
             "sweeping": world.sweeping(),
             "randomness": SimpleNamespace(fraction=lambda: 0.0),
@@ -103,6 +111,6 @@ class Stand:
 @pytest.fixture
 def stand(monkeypatch: pytest.MonkeyPatch) -> Stand:
     made = Stand()
-    for name in ("plan", "replicate", "sweep", "api"):
+    for name in ("plan", "replicate", "sweep", "api", "refresh", "notify", "deliver"):
         monkeypatch.setattr(f"functions.aws.{name}.container", lambda: made.host)
     return made

@@ -1,30 +1,26 @@
-"""The API's host: one request in, one answer out."""
+"""The API's hosts: one request in, one answer out, by the container's own app."""
 
 import json
 
-from functions.aws import api
-from shared.api.app import build
-from shared.api.cursor import CursorCodec
-from shared.api.services import Services
-from shared.runtime.sign_in import NobodySignsIn
-from tests.unit.functions.stand import Context, sample
+import pytest
+
+from functions.aws import api, connect
+from tests.unit.functions.stand import Context, Stand, sample
 
 
-def resolver(stand):
-    world = stand.world
-    codec = CursorCodec(lambda: [b"k" * 32])
-    return build(Services(world.tenants, world.ledger, NobodySignsIn(), codec, report=lambda error: None))
+@pytest.fixture
+def served(stand: Stand) -> Stand:
+    stand.host.__dict__ |= {"tenants": stand.world.tenants, "ledger": stand.world.ledger}
+    return stand
 
 
-def test_the_sample_request_is_answered(stand):
-    stand.host.__dict__["api"] = resolver(stand)
+def test_the_sample_request_is_answered(served):
     answer = api.handler(sample("api-v2.json"), Context())
     assert answer["statusCode"] == 200
     assert json.loads(answer["body"])["status"] == "ok"
 
 
-def test_a_path_that_is_not_there_is_a_problem_document(stand):
-    stand.host.__dict__["api"] = resolver(stand)
+def test_a_path_that_is_not_there_is_a_problem_document(served):
     event = sample("api-v2.json")
     event["rawPath"] = event["requestContext"]["http"]["path"] = "/api/v1/nothing"
     answer = api.handler(event, Context())
@@ -32,9 +28,13 @@ def test_a_path_that_is_not_there_is_a_problem_document(stand):
     assert json.loads(answer["body"])["code"] == "not_found"
 
 
-def test_where_no_issuer_is_named_nobody_signs_in(stand):
-    stand.host.__dict__["api"] = resolver(stand)
+def test_where_no_issuer_is_named_nobody_signs_in(served):
     event = sample("api-v2.json")
     event["rawPath"] = event["requestContext"]["http"]["path"] = "/api/v1/tenants/acme/replicas"
     event["headers"]["authorization"] = "Bearer a.b.c"
     assert api.handler(event, Context())["statusCode"] == 401
+
+
+def test_both_functions_speak_the_same_app(served):
+    for host in (api, connect):
+        assert json.loads(host.handler(sample("api-v2.json"), Context())["body"])["status"] == "ok"

@@ -7,6 +7,15 @@ from typing import Any
 from infra.local.account import Account, resources
 
 
+_FEW = 2
+_CONCURRENCY: Mapping[str, str | None] = {
+    "PlanFunction": "PlanConcurrency",
+    "ReplicateFunction": "ReplicateConcurrency",
+    "RefreshFunction": None,  # the template's own ten would start ten processes on a desk
+    "DeliverFunction": None,
+}
+
+
 def correct(account: Account, stack: str, parameters: Mapping[str, str]) -> None:
     _concurrency(account, parameters)
     _policies(account, stack)
@@ -18,10 +27,10 @@ def _concurrency(account: Account, parameters: Mapping[str, str]) -> None:
     """
     aws_lambda = account.client("lambda")
     for mapping in aws_lambda.list_event_source_mappings()["EventSourceMappings"]:
-        name = "PlanConcurrency" if "PlanFunction" in mapping["FunctionArn"] else "ReplicateConcurrency"
-        aws_lambda.update_event_source_mapping(
-            UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": int(parameters[name])}
-        )
+        for function, name in _CONCURRENCY.items():
+            if function in mapping["FunctionArn"]:
+                most = int(parameters[name]) if name else _FEW
+                aws_lambda.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": most})
 
 
 def _policies(account: Account, stack: str) -> None:

@@ -24,6 +24,7 @@ _SOURCES = (
     "infra/package",
     "infra/locks/worker.txt",
     "infra/locks/api.txt",
+    "infra/locks/connect.txt",
 )
 _GOOD = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
@@ -50,7 +51,15 @@ def account_of(home: Home, servers: Servers) -> Account:
 def parameters_of(servers: Servers, overrides: Mapping[str, str]) -> dict[str, str]:
     """The template's parameters for this computer, as far as the template has them."""
     machine = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
-    wanted = {"Architecture": machine, "Issuer": servers.issuer, "Audience": AUDIENCE, **_LOCAL_PARAMETERS, **overrides}
+    wanted = {
+        "Architecture": machine,
+        "Issuer": servers.issuer,
+        "Audience": AUDIENCE,
+        "PublicUrl": servers.front,
+        "PrivateHosts": servers.private_hosts,
+        **_LOCAL_PARAMETERS,
+        **overrides,
+    }
     text = (ROOT / "template.yaml").read_text()
     return {name: value for name, value in wanted.items() if f"\n  {name}:" in text}
 

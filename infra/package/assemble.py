@@ -12,7 +12,16 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
-LOCKS = {"ApiFunction": "api", "PlanFunction": "worker", "ReplicateFunction": "worker", "SweepFunction": "worker"}
+LOCKS = {
+    "PlanFunction": "worker",
+    "ReplicateFunction": "worker",
+    "SweepFunction": "worker",
+    "NotifyFunction": "worker",
+    "ApiFunction": "api",
+    "ConnectFunction": "connect",
+    "RefreshFunction": "connect",
+    "DeliverFunction": "connect",
+}
 PLATFORMS = {"arm64": "aarch64-manylinux_2_28", "x86_64": "x86_64-manylinux_2_28"}
 HERE = Path("infra/package")
 KEPT = Path(".aws-sam/wheels")

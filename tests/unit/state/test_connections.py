@@ -1,0 +1,447 @@
+"""Providers, integrations, consents, leases, limits and webhooks, on both emulators."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+
+import pytest
+
+from shared.domain.errors import AlreadyExists, InUse, NotFound, TooManyRequests, VersionMismatch
+from shared.domain.integration import Integration
+from shared.domain.provider import SYSTEM
+from shared.state.connection_models import FlowItem, IntegrationItem
+from shared.state.tables import bound
+from tests.unit.state.conftest import Memory, memory_of
+from tests.unit.state.records import (
+    DELIVERY,
+    FLOW,
+    INTEGRATION,
+    NOTICE,
+    NOW,
+    PROVIDER,
+    WEBHOOK,
+    event,
+    later,
+)
+
+ALONE = replace(INTEGRATION, provider_id=None)
+
+
+@pytest.fixture
+def provided(memory: Memory) -> Memory:
+    memory.providers.add(PROVIDER, event(SYSTEM))
+    return memory
+
+
+def plain(record):
+    """A record without anything that it may lack."""
+    optional = {field.name: field.default for field in fields(record) if field.default is None or field.default == ()}
+    return replace(record, **optional)
+
+
+def test_a_provider_comes_back_whole_by_id_and_by_slug(provided, elsewhere):
+    assert elsewhere.providers.get("p1") == PROVIDER
+    assert elsewhere.providers.by_slug("box") == PROVIDER
+    assert elsewhere.providers.get("box") is None
+    assert elsewhere.providers.by_slug("p1") is None
+
+
+def test_a_provider_without_anything_optional_comes_back_whole(memory, elsewhere):
+    memory.providers.add(plain(PROVIDER), event(SYSTEM))
+    assert elsewhere.providers.get("p1") == plain(PROVIDER)
+
+
+@pytest.mark.parametrize("taken", [replace(PROVIDER, slug="another"), replace(PROVIDER, id="p2")])
+def test_a_providers_id_and_slug_are_taken_once(provided, elsewhere, taken):
+    with pytest.raises(AlreadyExists):
+        provided.providers.add(taken, event(SYSTEM))
+    assert [*elsewhere.providers.page()] == [PROVIDER]
+    assert provided.audit.head(SYSTEM)[0] == 1
+
+
+def test_providers_are_paged_ascending_by_id(memory):
+    for name in ("c", "a", "b"):
+        memory.providers.add(replace(PROVIDER, id=name, slug=f"s-{name}"), event(SYSTEM))
+    assert [it.id for it in memory.providers.page(limit=2)] == ["a", "b"]
+    assert [it.id for it in memory.providers.page(after="b", limit=2)] == ["c"]
+
+
+def test_a_changed_provider_is_whole_loses_what_it_lost_and_keeps_its_uses(provided, elsewhere):
+    provided.integrations.add(INTEGRATION, event())
+    changed = replace(plain(PROVIDER), name="Box 2", version=2, uses=0)
+    provided.providers.change(changed, event(SYSTEM))
+    assert provided.providers.get("p1") == elsewhere.providers.get("p1") == replace(changed, uses=1)
+
+
+@pytest.mark.parametrize(
+    "stale",
+    [
+        replace(PROVIDER, version=1),
+        replace(PROVIDER, version=3),
+        replace(PROVIDER, id="p2", version=2),
+        replace(PROVIDER, slug="new", version=2),
+    ],
+)
+def test_a_provider_that_moved_or_is_gone_or_changes_its_slug_is_not_written(provided, elsewhere, stale):
+    with pytest.raises(VersionMismatch):
+        provided.providers.change(stale, event(SYSTEM))
+    assert [*elsewhere.providers.page()] == [PROVIDER]
+    assert provided.audit.head(SYSTEM)[0] == 1
+
+
+def test_a_provider_in_use_is_not_removed_and_says_so(provided):
+    provided.integrations.add(INTEGRATION, event())
+    with pytest.raises(InUse):
+        provided.providers.remove(PROVIDER, event(SYSTEM))
+    provided.integrations.remove(INTEGRATION, event())
+    provided.providers.remove(PROVIDER, event(SYSTEM))
+    assert provided.providers.get("p1") is None
+    assert provided.providers.by_slug("box") is None
+    provided.providers.add(replace(PROVIDER, id="p2"), event(SYSTEM))
+    assert provided.providers.by_slug("box").id == "p2"
+
+
+def test_only_this_very_version_of_a_provider_is_removed(provided):
+    for stale in (replace(PROVIDER, version=2), replace(PROVIDER, id="p2")):
+        with pytest.raises(VersionMismatch):
+            provided.providers.remove(stale, event(SYSTEM))
+    assert provided.providers.get("p1") == PROVIDER
+
+
+def test_providers_are_remembered_unless_asked_freshly(provided, elsewhere, calls):
+    assert elsewhere.providers.by_slug("box").version == 1
+    provided.providers.change(replace(PROVIDER, version=2), event(SYSTEM))
+    calls.clear()
+    assert elsewhere.providers.get("p1").version == 1
+    assert elsewhere.providers.by_slug("box").version == 1
+    assert calls == []
+    assert elsewhere.providers.get("p1", fresh=True).version == 2
+    assert elsewhere.providers.get("p1").version == 2
+    assert calls == ["GetItem"]
+
+
+@pytest.mark.parametrize("integration", [INTEGRATION, ALONE, plain(INTEGRATION)])
+def test_an_integration_comes_back_whole(provided, elsewhere, integration: Integration):
+    provided.integrations.add(integration, event())
+    assert elsewhere.integrations.get("acme", "i1") == integration
+    assert [*elsewhere.integrations.of("acme")] == [integration]
+
+
+def test_an_integration_needs_a_provider_that_is_there_and_enabled(provided, elsewhere):
+    with pytest.raises(NotFound):
+        provided.integrations.add(replace(INTEGRATION, provider_id="p2"), event())
+    provided.providers.change(replace(PROVIDER, enabled=False, version=2), event(SYSTEM))
+    with pytest.raises(NotFound):
+        provided.integrations.add(INTEGRATION, event())
+    assert elsewhere.integrations.of("acme") == []
+    assert provided.audit.head("acme")[0] == 0
+    assert elsewhere.providers.get("p1").uses == 0
+
+
+def test_a_second_integration_of_an_id_is_refused_and_not_counted(provided, elsewhere):
+    provided.integrations.add(INTEGRATION, event())
+    with pytest.raises(AlreadyExists):
+        provided.integrations.add(INTEGRATION, event())
+    assert elsewhere.providers.get("p1").uses == 1
+
+
+def test_a_tenants_integrations_are_paged_ascending_by_id_in_one_query_each(memory, calls):
+    for name in ("c", "a", "b"):
+        memory.integrations.add(replace(ALONE, id=name), event())
+    memory.integrations.add(replace(ALONE, tenant_id="other"), event("other"))
+    calls.clear()
+    assert [it.id for it in memory.integrations.of("acme", limit=2)] == ["a", "b"]
+    assert [it.id for it in memory.integrations.of("acme", after="b", limit=2)] == ["c"]
+    assert calls == ["Query", "Query"]
+
+
+@pytest.mark.parametrize("told", [event(), None])
+def test_a_changed_integration_is_written_over_the_version_before_only(memory, elsewhere, told):
+    memory.integrations.add(ALONE, event())
+    changed = replace(plain(ALONE), name="New", version=2)
+    memory.integrations.change(changed, told)
+    assert memory.integrations.get("acme", "i1") == elsewhere.integrations.get("acme", "i1") == changed
+    for stale in (changed, replace(changed, version=4), replace(changed, id="i2", version=3)):
+        with pytest.raises(VersionMismatch):
+            memory.integrations.change(stale, told)
+    assert [*elsewhere.integrations.of("acme")] == [changed]
+    assert memory.audit.head("acme")[0] == (2 if told else 1)
+
+
+def test_a_removed_integration_is_gone_with_its_secrets(memory, elsewhere, tables):
+    memory.integrations.add(ALONE, event())
+    with pytest.raises(VersionMismatch):
+        memory.integrations.remove(replace(ALONE, version=2), event())
+    assert elsewhere.integrations.get("acme", "i1") == ALONE
+    memory.integrations.remove(ALONE, event())
+    assert memory.integrations.get("acme", "i1") is None
+    assert elsewhere.integrations.get("acme", "i1", fresh=True) is None
+    assert elsewhere.integrations.get("acme", "i1") is None
+    assert list(bound(IntegrationItem, tables).scan()) == []
+    with pytest.raises(VersionMismatch):
+        memory.integrations.remove(ALONE, event())
+
+
+def test_a_lost_provider_does_not_keep_an_integrations_secrets(provided, tables):
+    provided.integrations.add(INTEGRATION, event())
+    provided.providers._row("providers", "p1").delete()
+    provided.integrations.remove(INTEGRATION, event())
+    assert list(bound(IntegrationItem, tables).scan()) == []
+    assert provided.providers.get("p1") is None
+
+
+def test_an_integration_asked_freshly_is_as_it_is_now(memory, elsewhere, calls):
+    memory.integrations.add(ALONE, event())
+    assert elsewhere.integrations.get("acme", "i1").version == 1
+    memory.integrations.change(replace(ALONE, version=2))
+    assert elsewhere.integrations.get("acme", "i1").version == 1
+    assert elsewhere.integrations.get("acme", "i1", fresh=True).version == 2
+    calls.clear()
+    assert elsewhere.integrations.get("acme", "i1").version == 2
+    assert calls == []
+
+
+def test_of_racing_changes_to_one_integration_one_wins(ministack_tables):
+    memory = memory_of(ministack_tables)
+    memory.integrations.add(ALONE, event())
+
+    def change(number: int) -> bool:
+        told = event() if number % 2 else None
+        try:
+            memory.integrations.change(replace(ALONE, name=str(number), version=2), told)
+        except VersionMismatch:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(change, range(8))) == 1
+
+
+def test_uses_are_counted_whoever_adds_at_once(ministack_tables):
+    memory = memory_of(ministack_tables)
+    memory.providers.add(PROVIDER, event(SYSTEM))
+
+    def add(number: int) -> None:
+        tenant = f"t{number % 4}"
+        it = replace(INTEGRATION, id=f"i{number}", tenant_id=tenant)
+        memory.integrations.add(it, event(tenant))
+        if number % 3 == 0:
+            memory.integrations.remove(it, event(tenant))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(12)))
+    assert memory.providers.get("p1", fresh=True).uses == 8
+
+
+def test_a_row_of_the_first_release_is_read_and_changed(memory, elsewhere, tables):
+    raw = {
+        "v": {"N": "1"},
+        "tenant": {"S": "acme"},
+        "id": {"S": "i1"},
+        "name": {"S": "Azure"},
+        "connector": {"S": "azure_blob"},
+        "auth_type": {"S": "connection_string"},
+        "container": {"S": "backup"},
+        "settings": {"S": '{"account": "x"}'},
+        "sealed": {"B": b"\x00old"},
+        "status": {"S": "active"},
+        "is_active": {"BOOL": True},
+        "version": {"N": "1"},
+        "created_at": {"S": "2026-11-20T12:00:00.000005+0000"},
+        "updated_at": {"S": "2026-11-20T12:00:00.000005+0000"},
+    }
+    table = bound(IntegrationItem, tables)
+    client = table._get_connection().connection.client
+    client.put_item(TableName=table.Meta.table_name, Item=raw)
+    old = memory.integrations.get("acme", "i1")
+    assert (old.credentials.box, old.credentials.sequence, old.tokens, old.generation) == (b"\x00old", 1, None, 0)
+    assert (old.provider_id, old.created_at, old.settings) == (None, NOW, {"account": "x"})
+    memory.integrations.change(replace(old, version=2), event())
+    assert elsewhere.integrations.get("acme", "i1") == replace(old, version=2)
+    stored = client.get_item(TableName=table.Meta.table_name, Key={"tenant": raw["tenant"], "id": raw["id"]})["Item"]
+    assert "sealed" not in stored
+
+
+def test_a_consent_is_kept_looked_at_and_taken_once_and_then_gone(memory, tables, calls):
+    memory.flows.add(FLOW)
+    assert memory.flows.look(FLOW.state_hash, NOW) == FLOW
+    assert memory.flows.take("0" * 64, NOW) is None
+    assert memory.flows.take(FLOW.state_hash, NOW) == FLOW
+    assert memory.flows.take(FLOW.state_hash, NOW) is None
+    assert memory.flows.look(FLOW.state_hash, NOW) is None
+    assert calls == ["PutItem", "GetItem", "DeleteItem", "DeleteItem", "DeleteItem", "GetItem"]
+    assert list(bound(FlowItem, tables).scan()) == []
+
+
+def test_a_consent_that_is_over_is_neither_seen_nor_taken_though_it_is_stored(memory):
+    memory.flows.add(FLOW)
+    for moment in (later(600), later(600.000001), later(10_000)):
+        assert memory.flows.look(FLOW.state_hash, moment) is None
+        assert memory.flows.take(FLOW.state_hash, moment) is None
+    assert memory.flows.take(FLOW.state_hash, later(599.999999)) == FLOW
+
+
+def test_a_consent_is_deleted_by_the_store_a_little_after_it_is_over(memory, tables):
+    memory.flows.add(FLOW)
+    (item,) = bound(FlowItem, tables).scan()
+    assert 0 < (item.expires - FLOW.expires_at).total_seconds() <= 61
+
+
+def test_of_twenty_takers_at_once_exactly_one_gets_the_consent(memory):
+    for turn in range(5):
+        flow = replace(FLOW, state_hash=f"{turn:064}")
+        memory.flows.add(flow)
+        with ThreadPoolExecutor(20) as pool:
+            taken = list(pool.map(lambda _, state=flow.state_hash: memory.flows.take(state, NOW), range(20)))
+        assert [it for it in taken if it] == [flow]
+
+
+def take(memory, holder="one", until=60.0, now=0.0, name="x"):
+    return memory.leases.take(name, holder, until=later(until), now=later(now))
+
+
+def test_a_lease_is_one_holders_until_it_is_over(memory, calls):
+    lease = take(memory)
+    assert (lease.name, lease.holder, lease.until, lease.doubtful) == ("x", "one", later(60), False)
+    assert take(memory, "two", now=59.9) is None
+    assert take(memory, "two", name="y") is not None
+    assert take(memory, "two", now=60, until=120).holder == "two"
+    assert take(memory, "one", now=60) is None
+    assert calls == ["UpdateItem"] * 5
+
+
+def test_a_lease_that_was_freed_is_anybodys_and_without_doubt(memory, calls):
+    lease = take(memory)
+    calls.clear()
+    memory.leases.free(lease)
+    assert calls == ["DeleteItem"]
+    assert take(memory, "two").doubtful is False
+
+
+def test_a_lease_whose_holder_ended_without_a_word_is_doubtful_until_someone_frees_it_well(memory):
+    take(memory)
+    second = take(memory, "two", now=60, until=120)
+    assert second.doubtful
+    third = take(memory, "three", now=120, until=180)
+    assert third.doubtful
+    memory.leases.free(third)
+    assert take(memory, "four").doubtful is False
+
+
+def test_doubt_that_is_told_is_handed_on_at_once(memory, calls):
+    lease = take(memory)
+    calls.clear()
+    memory.leases.free(lease, doubtful=True)
+    assert calls == ["UpdateItem"]
+    assert take(memory, "two", now=1).doubtful
+
+
+@pytest.mark.parametrize("doubtful", [True, False])
+def test_a_lease_that_somebody_else_holds_by_now_is_not_freed(memory, doubtful):
+    lease = take(memory)
+    take(memory, "two", now=60, until=120)
+    memory.leases.free(lease, doubtful=doubtful)
+    assert take(memory, "three", now=61) is None
+
+
+@pytest.mark.parametrize("doubtful", [True, False])
+def test_freeing_a_lease_twice_is_harmless(memory, doubtful):
+    lease = take(memory)
+    memory.leases.free(lease)
+    memory.leases.free(lease, doubtful=doubtful)
+    assert take(memory, "two").doubtful is False
+
+
+def test_a_holder_may_take_its_own_lease_again(memory):
+    take(memory)
+    assert take(memory, until=90, now=30).until == later(90)
+    assert take(memory, "two", now=80) is None
+
+
+def test_of_twenty_takers_at_once_exactly_one_gets_the_lease(memory):
+    for turn in range(3):
+        with ThreadPoolExecutor(20) as pool:
+            got = list(pool.map(lambda n, name=str(turn): take(memory, str(n), name=name), range(20)))
+        assert len([lease for lease in got if lease]) == 1
+
+
+def spend(memory, name="start/i1", now=0.0, most=3, seconds=60) -> float:
+    """Seconds to wait, 0 if it was allowed. ``NOW`` is the beginning of a window but for 5 microseconds."""
+    try:
+        memory.limits.spend(name, most=most, seconds=seconds, now=later(now))
+    except TooManyRequests as error:
+        return error.after
+    return 0
+
+
+def test_a_limit_allows_so_many_in_a_window_and_says_when_the_next_begins(memory, calls):
+    assert [spend(memory, now=second) for second in (0, 10, 20)] == [0, 0, 0]
+    assert spend(memory, now=50) == pytest.approx(10, abs=0.001)
+    assert spend(memory, now=59) == pytest.approx(1, abs=0.001)
+    assert [spend(memory, now=60) for _ in range(4)] == [0, 0, 0, pytest.approx(60, abs=0.001)]
+    assert set(calls) == {"UpdateItem"}
+    assert len(calls) == 9
+
+
+def test_limits_of_different_names_are_apart_and_not_leases(memory):
+    assert spend(memory, most=1) == 0
+    assert spend(memory, "start/i2", most=1) == 0
+    assert spend(memory, most=1) > 0
+    assert take(memory, name="start/i1").doubtful is False
+
+
+def test_of_many_at_once_a_limit_allows_exactly_as_many_as_it_says(ministack_tables):
+    memory = memory_of(ministack_tables)
+    with ThreadPoolExecutor(20) as pool:
+        waits = list(pool.map(lambda _: spend(memory, most=7), range(40)))
+    assert waits.count(0) == 7
+
+
+@pytest.mark.parametrize("webhook", [WEBHOOK, plain(WEBHOOK)])
+def test_a_webhook_comes_back_whole_and_a_tenants_are_one_query(memory, calls, webhook):
+    for each in (replace(webhook, id="w2"), webhook):
+        memory.webhooks.add(each, event())
+    memory.webhooks.add(replace(webhook, tenant_id="other"), event("other"))
+    calls.clear()
+    assert [*memory.webhooks.of("acme")] == [webhook, replace(webhook, id="w2")]
+    assert memory.webhooks.get("acme", "w1") == webhook
+    assert memory.webhooks.get("third", "w1") is None
+    assert calls == ["Query", "GetItem", "GetItem"]
+
+
+def test_a_webhook_is_added_once_and_changed_and_removed_by_version(memory):
+    memory.webhooks.add(WEBHOOK, event())
+    with pytest.raises(AlreadyExists):
+        memory.webhooks.add(WEBHOOK, event())
+    changed = replace(WEBHOOK, url="https://hooks.example/new", version=2)
+    memory.webhooks.change(changed, event())
+    for stale in (changed, replace(changed, id="w2", version=3)):
+        with pytest.raises(VersionMismatch):
+            memory.webhooks.change(stale, event())
+    with pytest.raises(VersionMismatch):
+        memory.webhooks.remove(WEBHOOK, event())
+    assert [*memory.webhooks.of("acme")] == [changed]
+    memory.webhooks.remove(changed, event())
+    assert memory.webhooks.of("acme") == []
+    assert memory.audit.head("acme")[0] == 3
+
+
+def test_deliveries_are_told_newest_first_page_by_page_and_each_once(memory, calls):
+    told = [replace(DELIVERY, attempt=number, at=later(number)) for number in range(1, 6)]
+    for each in [*told, told[0], replace(DELIVERY, webhook_id="w2")]:
+        memory.webhooks.record(each)
+    assert set(calls) == {"PutItem"}
+    calls.clear()
+    first, after = memory.webhooks.deliveries("acme", "w1", limit=2)
+    second, further = memory.webhooks.deliveries("acme", "w1", after=after, limit=2)
+    third, end = memory.webhooks.deliveries("acme", "w1", after=further, limit=2)
+    assert [*first, *second, *third] == told[::-1]
+    assert end is None
+    assert calls == ["Query"] * 3
+    assert memory.webhooks.deliveries("other", "w1") == ([], None)
+    assert memory.webhooks.of("acme") == []
+
+
+def test_a_delivery_without_answer_comes_back_whole(memory):
+    bare = replace(DELIVERY, answer=None, status="failed", notice=replace(plain(NOTICE), kind="webhook.test"))
+    memory.webhooks.record(bare)
+    assert memory.webhooks.deliveries("acme", "w1") == ([bare], None)

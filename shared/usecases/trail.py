@@ -59,7 +59,7 @@ def verify(tenant_id: str, audit: Audit, *, after: int = 0, previous: str = GENE
 
 
 def export(tenant_id: str, audit: Audit, *, after: int = 0, limit: int | None = None) -> Iterator[str]:
-    """A trail's entries as lines of JSON (NDJSON), each with its hash, in order; for ``farshore audit verify``.
+    """A trail's entries as lines of JSON (NDJSON, in ASCII), each with its hash, in order; for ``farshore audit verify``.
 
     Args:
         after: the sequence to go on from.
@@ -72,7 +72,7 @@ def export(tenant_id: str, audit: Audit, *, after: int = 0, limit: int | None = 
     while left is None or left > 0:
         page = audit.page(tenant_id, after=after, limit=_PAGE if left is None else min(_PAGE, left))
         for entry in page:
-            yield json.dumps(_document(entry), separators=(",", ":"), ensure_ascii=False) + "\n"
+            yield json.dumps(_document(entry), separators=(",", ":")) + "\n"
         if not page:
             return
         after = page[-1].sequence

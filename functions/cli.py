@@ -1,7 +1,8 @@
-"""The operator's command, ``farshore``: adds tenants, integrations and rules, shows replicas, sweeps, redrives.
+"""The operator's command, ``farshore``: adds tenants, integrations and rules, shows replicas, sweeps, redrives, re-wraps keys.
 
 It reads the settings that functions have (``FARSHORE_*``, ``AWS_REGION``) and signs in to AWS as any AWS tool does. Secrets
-come from a file or standard input, never from an argument, which other users of the computer could see.
+come from a file or standard input, never from an argument, which other users of the computer could see. ``connect`` and
+``audit verify`` are for everybody: they need neither settings nor AWS.
 """
 
 import argparse
@@ -14,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from functions import audit_command, connect_command, rewrap_command
+from shared.domain.audit import Actor
 from shared.domain.errors import FarshoreError, InvalidInput, MalformedEvent
 from shared.domain.ids import IntegrationId, RuleId, TargetName, TenantId
 from shared.domain.integration import Integration
@@ -24,8 +27,10 @@ from shared.runtime.queues import decode
 from shared.runtime.settings import settings_from
 from shared.runtime.world import After
 from shared.usecases import provision
+from shared.usecases.forms import FORMS
 
 _SWEEP_SECONDS = 300.0
+_INTERRUPTED = 130  # what shells say of SIGINT
 
 
 def main(arguments: Sequence[str] | None = None, *, stdin: IO[str] | None = None) -> int:
@@ -33,24 +38,34 @@ def main(arguments: Sequence[str] | None = None, *, stdin: IO[str] | None = None
     options = _parser().parse_args(arguments)
     options.stdin = stdin or sys.stdin
     try:
-        said = options.run(options, Container(settings_from(os.environ)))
+        said = options.run(options, _host)
     except FarshoreError as error:
         print(f"{error.code}: {error}", file=sys.stderr)
         return 1
-    print(json.dumps(said, indent=2, default=_plain, ensure_ascii=False))
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return _INTERRUPTED
+    if said is not None:
+        print(json.dumps(said, indent=2, default=_plain, ensure_ascii=False))
     return 0
 
 
-type Command = Callable[[argparse.Namespace, Container], Any]
+type Host = Callable[[], Container]
+"""Makes the host when it is first needed: some commands need no settings."""
+type Command = Callable[[argparse.Namespace, Host], Any]
 
 
-def _tenant_add(options: argparse.Namespace, host: Container) -> Any:
+def _host() -> Container:
+    return Container(settings_from(os.environ))
+
+
+def _tenant_add(options: argparse.Namespace, host: Host) -> Any:
     source = Source(options.connector, options.bucket, options.prefix)
     tenant = Tenant(TenantId(options.tenant), options.name or options.tenant, source, _now())
-    return provision.add_tenant(tenant, options.actor, host.provisioning)
+    return provision.add_tenant(tenant, _actor(options), host().provisioning)
 
 
-def _integration_add(options: argparse.Namespace, host: Container) -> Any:
+def _integration_add(options: argparse.Namespace, host: Host) -> Any:
     integration = Integration(
         id=IntegrationId(options.id),
         tenant_id=TenantId(options.tenant),
@@ -63,16 +78,16 @@ def _integration_add(options: argparse.Namespace, host: Container) -> Any:
         settings=dict(options.setting),
     )
     credentials = _credentials(options.credentials, options.stdin)
-    added = provision.add_integration(integration, credentials, options.actor, host.provisioning)
+    added = provision.add_integration(integration, credentials, _actor(options), host().provisioning)
     return {
         "id": added.id,
         "connector": added.connector,
         "container": added.container,
-        "sealed": added.sealed is not None,
+        "sealed": added.credentials is not None,
     }
 
 
-def _rule_add(options: argparse.Namespace, host: Container) -> Any:
+def _rule_add(options: argparse.Namespace, host: Host) -> Any:
     target = Target(TargetName(options.target), IntegrationId(options.integration), options.container, options.path)
     rule = Rule(
         id=RuleId(options.id),
@@ -84,23 +99,23 @@ def _rule_add(options: argparse.Namespace, host: Container) -> Any:
         on_delete=options.on_delete,
         priority=options.priority,
     )
-    return provision.add_rule(rule, options.actor, host.provisioning)
+    return provision.add_rule(rule, _actor(options), host().provisioning)
 
 
-def _replicas(options: argparse.Namespace, host: Container) -> Any:
+def _replicas(options: argparse.Namespace, host: Host) -> Any:
     target = TargetName(options.target) if options.target else None
     asked: dict[str, Any] = {"status": options.status, "target": target, "key_prefix": options.prefix}
-    return host.ledger.page(TenantId(options.tenant), limit=options.limit, after=options.after, **asked)
+    return host().ledger.page(TenantId(options.tenant), limit=options.limit, after=options.after, **asked)
 
 
-def _sweep(options: argparse.Namespace, host: Container) -> Any:
+def _sweep(options: argparse.Namespace, host: Host) -> Any:
     from shared.usecases.sweep import sweep
 
-    return sweep(host.sweeping, After(options.seconds))
+    return sweep(host().sweeping, After(options.seconds))
 
 
-def _redrive(options: argparse.Namespace, host: Container) -> Any:
-    letters = host.job_letters if options.queue == "jobs" else host.event_letters
+def _redrive(options: argparse.Namespace, host: Host) -> Any:
+    letters = host().job_letters if options.queue == "jobs" else host().event_letters
     return {"redriven": letters.redrive(_group, limit=options.limit)}
 
 
@@ -138,6 +153,10 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
+def _actor(options: argparse.Namespace) -> Actor:
+    return Actor(options.actor)
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -157,6 +176,8 @@ def _parser() -> argparse.ArgumentParser:
     redrive = _verb(kinds, "redrive", _redrive, "sends what was buried round again")
     redrive.add_argument("--queue", choices=("jobs", "events"), default="jobs")
     redrive.add_argument("--limit", type=int)
+    for command in (connect_command, audit_command, rewrap_command):
+        command.register(kinds)
     return parser
 
 
@@ -183,7 +204,7 @@ def _add_integration(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("id")
     verb.add_argument("--name")
     verb.add_argument("--connector", required=True)
-    verb.add_argument("--auth", required=True, help=", ".join(sorted({way for _, way in provision.FORMS})))
+    verb.add_argument("--auth", required=True, help=", ".join(sorted({way for _, way in FORMS})))
     verb.add_argument("--container", required=True)
     verb.add_argument("--setting", type=_pair, action="append", default=[], metavar="name=value")
     verb.add_argument("--credentials", metavar="FILE", help="a JSON file of secrets, or - for standard input")

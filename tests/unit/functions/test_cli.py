@@ -7,30 +7,27 @@ import pytest
 
 from functions import cli
 from shared.domain.errors import StoreUnavailable
+from shared.domain.integration import credentials_context
+from shared.domain.provider import SYSTEM
 from shared.runtime.letters import Letters
 from shared.runtime.queues import encode
 from shared.usecases.provision import Provisioning
 from tests.model.bucket import EPOCH
 from tests.unit.functions.stand import Stand, sample
 from tests.unit.functions.test_replicate import job
-from tests.unit.usecases.test_provision import Audit, Kept, Seals
+from tests.unit.usecases.fakes import Town
 
 SECRET = "canary-secret"
 
 
 @pytest.fixture
-def world(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> Provisioning:
-    made = Provisioning(
-        tenants=Kept(lambda it: it.id),
-        rules=Kept(lambda it: (it.tenant_id, it.id)),
-        integrations=Kept(lambda it: (it.tenant_id, it.id)),
-        seals=Seals(),
-        audit=Audit(),
-        clock=stand.world.clock,
-    )
+def world(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> Town:
+    town = Town()
+    made = Provisioning(town.tenants, town.rules, town.integrations, town.vault, town.clock)
     stand.host.__dict__ |= {"provisioning": made, "ledger": stand.world.ledger}
+    monkeypatch.setattr(cli, "settings_from", lambda environment: None)
     monkeypatch.setattr(cli, "Container", lambda settings: stand.host)
-    return made
+    return town
 
 
 def said(capsys) -> object:
@@ -53,7 +50,8 @@ def test_a_tenant_its_integration_and_its_rule(world, capsys, tmp_path):
     rule = world.rules.get("acme", "all")
     assert (rule.target.name, rule.on_delete, rule.target.path) == ("backup", "delete", "{key}")
     assert world.integrations.get("acme", "s3-eu").settings == {"region": "eu-west-1"}
-    assert [event.actor for event in world.audit] == ["ann", "operator", "operator"]
+    entries = world.audit.events(SYSTEM) + world.audit.events("acme")
+    assert [event.actor.subject for event in entries] == ["ann", "operator", "operator"]
     assert SECRET not in capsys.readouterr().out
 
 
@@ -61,7 +59,9 @@ def test_credentials_may_come_from_standard_input(world, capsys):
     run("tenant", "add", "acme", "--bucket", "primary")
     how = ["--connector", "azure_blob", "--auth", "connection_string", "--container", "backup", "--credentials", "-"]
     assert run("integration", "add", "acme", "az", *how, stdin=json.dumps({"connectionString": SECRET})) == 0
-    assert world.seals.sealed[0][2] == {"connectionString": SECRET}
+    sealed = world.integrations.get("acme", "az").credentials
+    opened = world.vault.open(sealed, credentials_context("acme", "az", sealed.sequence))
+    assert json.loads(opened.reveal())["connectionString"] == SECRET
 
 
 @pytest.mark.parametrize("given", ["", "canary-secret", '["canary-secret"]', '{"connectionString": 7}'])
@@ -137,3 +137,21 @@ def test_a_missing_setting_is_named(monkeypatch, capsys):
     monkeypatch.delenv("FARSHORE_JOBS_QUEUE_URL", raising=False)
     assert run("redrive") == 1
     assert "FARSHORE_JOBS_QUEUE_URL" in capsys.readouterr().err
+
+
+def test_what_needs_no_settings_asks_for_none(monkeypatch, capsys, tmp_path):
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    empty = tmp_path / "trail.ndjson"
+    empty.write_text("")
+    assert run("audit", "verify", str(empty)) == 0
+    assert said(capsys)["entries"] == 0
+
+
+def test_ctrl_c_ends_a_command_without_a_stack_of_frames(monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "Container", interrupted)
+    monkeypatch.setattr(cli, "settings_from", lambda environment: None)
+    assert run("replicas", "acme") == 130
+    assert capsys.readouterr().err == "Stopped.\n"

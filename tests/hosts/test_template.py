@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 import yaml
 
+from shared.domain.grant import flow_context
+from shared.domain.ids import IntegrationId, ProviderId, TenantId, WebhookId
+from shared.domain.integration import access_context, credentials_context, refresh_context
+from shared.domain.notice import webhook_context
+from shared.domain.provider import secret_context
+from shared.domain.seal import SealContext
 from shared.runtime.settings import Settings, settings_from, variable
+from shared.usecases import deliver
 from shared.usecases.sweep import AWAITED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,6 +23,24 @@ FUNCTIONS = {
     "ReplicateFunction": "functions.aws.replicate.handler",
     "SweepFunction": "functions.aws.sweep.handler",
     "ApiFunction": "functions.aws.api.handler",
+    "ConnectFunction": "functions.aws.connect.handler",
+    "RefreshFunction": "functions.aws.refresh.handler",
+    "NotifyFunction": "functions.aws.notify.handler",
+    "DeliverFunction": "functions.aws.deliver.handler",
+}
+QUEUES = {
+    "EventsQueue": "PlanFunction",
+    "JobsQueue": "ReplicateFunction",
+    "RefreshQueue": "RefreshFunction",
+    "DeliveriesQueue": "DeliverFunction",
+}
+PLACES = {
+    "client secret": secret_context(ProviderId("p"), 1),
+    "credentials": credentials_context(TenantId("t"), IntegrationId("i"), 1),
+    "access token": access_context(TenantId("t"), IntegrationId("i"), 1),
+    "refresh token": refresh_context(TenantId("t"), IntegrationId("i"), 1),
+    "consent": flow_context(TenantId("t"), "state"),
+    "webhook's key": webhook_context(TenantId("t"), WebhookId("w"), 1),
 }
 # AWS knows no resources for these (Service Authorization Reference).
 BOUNDLESS = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "sts:GetWebIdentityToken"}
@@ -89,16 +114,17 @@ def test_the_defaults_are_settings_that_can_be_read():
 
 
 def test_a_queue_hides_a_message_six_times_as_long_as_its_function_may_take():
-    for queue, function in (("EventsQueue", "PlanFunction"), ("JobsQueue", "ReplicateFunction")):
+    for queue, function in QUEUES.items():
         hidden = value(RESOURCES[queue]["Properties"]["VisibilityTimeout"])
         assert hidden >= 6 * value(RESOURCES[function]["Properties"]["Timeout"])
 
 
 def test_the_host_buries_before_sqs_does_and_sqs_before_it_forgets():
-    for name in ("EventsQueue", "JobsQueue"):
+    for name in QUEUES:
         queue = RESOURCES[name]["Properties"]
         receives = queue["RedrivePolicy"]["maxReceiveCount"]
         assert receives > PARAMETERS["JobAttempts"]["MaxValue"] >= PARAMETERS["JobAttempts"]["Default"]
+        assert receives > deliver.ATTEMPTS
         assert receives * value(queue["VisibilityTimeout"]) < queue["MessageRetentionPeriod"]
         dead = RESOURCES[queue["RedrivePolicy"]["deadLetterTargetArn"]["GetAtt"].removesuffix(".Arn")]["Properties"]
         assert dead["MessageRetentionPeriod"] == 14 * 86_400
@@ -172,8 +198,8 @@ def test_no_role_may_do_everything_or_anything_everywhere():
 
 def test_only_who_writes_may_write():
     writes = {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}
-    assert not writes & actions("ApiRole")
     assert writes & actions("PlanRole") == {"dynamodb:UpdateItem"}
+    assert not writes & actions("NotifyRole")
     assert not {it for role in of_type("AWS::IAM::Role") for it in actions(role)} & {
         "dynamodb:Scan",
         "s3:PutObject",
@@ -181,17 +207,139 @@ def test_only_who_writes_may_write():
     }
 
 
-def test_only_who_opens_credentials_may_decrypt_and_only_those():
+def test_nobody_may_alter_or_delete_what_the_audit_trail_says():
+    """An entry is put once, on condition that there is none; only the head of a trail is written again, by a put as well."""
     for role in of_type("AWS::IAM::Role"):
         for statement in statements(role):
-            if "kms:Decrypt" in statement["Action"]:
+            if "AuditTable" in json.dumps(statement["Resource"]):
+                assert "dynamodb:DeleteItem" not in statement["Action"], role
+
+
+def opened(role: str, action: str) -> set[str]:
+    """The places of secrets that a role may do this in, by the conditions that its policy puts on encryption contexts."""
+    return {
+        name
+        for name, place in PLACES.items()
+        for statement in statements(role)
+        if action in statement["Action"] and met(statement["Condition"], place)
+    }
+
+
+def met(condition: dict, place: SealContext) -> bool:
+    """What KMS would say: every key that is named must be there, with one of its values."""
+    assert set(condition) == {"StringEquals"}
+    told = {f"kms:EncryptionContext:{name}": it for name, it in place.pairs().items()}
+    wanted = condition["StringEquals"].items()
+    return all(told.get(key) in (values if isinstance(values, list) else [values]) for key, values in wanted)
+
+
+@pytest.mark.parametrize(
+    ("role", "places"),
+    [
+        ("PlanRole", set()),
+        ("ApiRole", set()),
+        ("NotifyRole", set()),
+        ("ReplicateRole", {"credentials", "access token"}),
+        ("SweepRole", {"credentials", "access token"}),
+        ("RefreshRole", {"client secret", "refresh token"}),
+        ("DeliverRole", {"webhook's key"}),
+        ("ConnectRole", set(PLACES)),
+    ],
+)
+def test_each_function_opens_what_its_work_needs_and_nothing_else(role, places):
+    assert opened(role, "kms:Decrypt") == places
+
+
+@pytest.mark.parametrize(
+    ("role", "places"),
+    [
+        ("ApiRole", {"client secret", "credentials", "webhook's key"}),
+        ("ConnectRole", {"consent", "access token", "refresh token"}),
+        ("RefreshRole", {"access token", "refresh token"}),
+        *((role, set()) for role in ("PlanRole", "ReplicateRole", "SweepRole", "NotifyRole", "DeliverRole")),
+    ],
+)
+def test_each_function_seals_what_it_makes_and_nothing_else(role, places):
+    assert opened(role, "kms:GenerateDataKey") == places
+
+
+def test_former_keys_open_no_more_than_the_present_one():
+    found = {name: it for name, it in RESOURCES.items() if name.startswith("FormerKeysOf")}
+    assert len(found) == 4
+    for name, it in found.items():
+        assert it["Condition"] == "FormerKeysOpen"
+        (statement,) = it["Properties"]["PolicyDocument"]["Statement"]
+        assert statement["Action"] == "kms:Decrypt"
+        may = {place for place, context in PLACES.items() if met(statement["Condition"], context)}
+        for role in it["Properties"]["Roles"]:
+            assert may <= opened(role["Ref"], "kms:Decrypt"), name
+
+
+def test_no_key_is_used_without_saying_for_what():
+    for role in of_type("AWS::IAM::Role"):
+        for statement in statements(role):
+            if "kms:" in json.dumps(statement["Action"]):
                 named = {key for block in statement["Condition"].values() for key in block}
                 assert {"kms:EncryptionContext:purpose", "kms:EncryptionContext:SecretARN"} & named, role
-    assert "kms:Decrypt" not in actions("PlanRole")
-    assert not {it for role in of_type("AWS::IAM::Role") for it in actions(role)} & {
-        "kms:Encrypt",
-        "kms:GenerateDataKey",
+    assert not {it for role in of_type("AWS::IAM::Role") for it in actions(role)} & {"kms:Encrypt", "kms:ReEncrypt"}
+
+
+def test_routes_that_open_secrets_or_call_providers_go_to_the_function_that_may():
+    routes = {it["RouteKey"]: it["Target"]["Sub"] for it in of_type("AWS::ApiGatewayV2::Route").values()}
+    connect = {key for key, target in routes.items() if target == "integrations/${ConnectIntegration}"}
+    integration = "/api/v1/tenants/{tenant}/cloud-integrations/{integration}"
+    assert connect == {
+        "GET /api/v1/oauth/{provider}/callback",
+        "GET /api/v1/oauth/done",
+        f"GET {integration}/oauth/callback",
+        f"POST {integration}/oauth/start",
+        f"POST {integration}/refresh",
+        f"POST {integration}/test",
+        f"POST {integration}/disconnect",
+        f"DELETE {integration}",
+        "POST /api/v1/tenants/{tenant}/webhooks/{webhook}/test",
     }
+
+
+def test_only_what_a_browser_brings_back_and_what_says_nothing_is_open_to_all():
+    open_to_all = {
+        it["RouteKey"] for it in of_type("AWS::ApiGatewayV2::Route").values() if it["AuthorizationType"] == "NONE"
+    }
+    assert open_to_all == {
+        "ANY /api/v1/{proxy+}",
+        "GET /api/v1/oauth/{provider}/callback",
+        "GET /api/v1/oauth/done",
+        "GET /api/v1/tenants/{tenant}/cloud-integrations/{integration}/oauth/callback",
+    }
+
+
+def test_the_stream_tells_every_entry_and_gives_none_up_in_silence():
+    source = RESOURCES["NotifyFunction"]["Properties"]["Events"]["Trail"]["Properties"]
+    assert source["StartingPosition"] == "TRIM_HORIZON"
+    assert source["BisectBatchOnFunctionError"] is True
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["DestinationConfig"]["OnFailure"]["Destination"] == {"GetAtt": "DeliveriesDeadLetters.Arn"}
+    assert source["MaximumRecordAgeInSeconds"] < 86_400  # DynamoDB's streams keep records for a day
+    (pattern,) = (json.loads(it["Pattern"]) for it in source["FilterCriteria"]["Filters"])
+    assert pattern == {"eventName": ["INSERT"], "dynamodb": {"Keys": {"id": {"S": [{"prefix": "e#"}]}}}}
+
+
+def test_a_delivery_outlives_all_its_attempts_and_their_waits():
+    waits = sum(deliver.wait(attempt, 1.0) for attempt in range(1, deliver.ATTEMPTS))
+    assert waits < RESOURCES["DeliveriesQueue"]["Properties"]["MessageRetentionPeriod"]
+
+
+def test_people_of_the_stacks_own_pool_are_taken_at_its_word():
+    told = variables("ApiFunction")
+    assert told == {**variables("ConnectFunction")}
+    assert told["FARSHORE_AUDIENCE"]["If"][:2] == ["OwnUsers", {"Ref": "UsersClient"}]
+    assert told["FARSHORE_ROLE_CLAIM"]["If"][:2] == ["OwnUsers", "cognito:groups"]
+    groups = {it["GroupName"] for it in of_type("AWS::Cognito::UserPoolGroup").values()}
+    assert groups == {Settings().superadmin_role, Settings().owner_role}
+    assert RESOURCES["Users"]["Properties"]["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"] is True
+    for name, it in RESOURCES.items():
+        if it["Type"].startswith("AWS::Cognito"):
+            assert it["Condition"] == "OwnUsers", name
 
 
 def test_every_table_can_be_restored_and_grows_by_itself():
@@ -241,7 +389,8 @@ def test_access_logs_hold_no_query_and_no_header():
 
 def test_every_dead_letter_queue_and_every_function_has_an_alarm():
     watched = json.dumps([alarm["Dimensions"] for alarm in of_type("AWS::CloudWatch::Alarm").values()])
-    for name in ("EventsDeadLetters", "JobsDeadLetters", "EventsQueue", "JobsQueue"):
+    dead = ("EventsDeadLetters", "JobsDeadLetters", "RefreshDeadLetters", "DeliveriesDeadLetters")
+    for name in (*dead, "EventsQueue", "JobsQueue", "RefreshQueue"):
         assert f"{name}.QueueName" in watched
     for name in FUNCTIONS:
         assert f'"{name}"' in watched

@@ -1,9 +1,7 @@
 """The key service: what it costs, what its refusals mean, and that it is asked as it should be."""
 
 import json
-import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -14,12 +12,11 @@ from moto import mock_aws
 
 from infra.local.emulators import Emulator, ministack
 from shared.crypto.cache import CachedKeys
-from shared.domain.seal import SealContext
 from shared.crypto.envelope import seal, unseal
 from shared.crypto.kms import KmsKeys
 from shared.domain.errors import FarshoreError, Misconfigured, SealBroken, StateUnavailable
 from shared.domain.retry import Later, Never
-from shared.runtime.stores import credentials_context
+from shared.domain.seal import SealContext
 from tests.security.crypto_fakes import CONTEXT, HonestKeys, RefusingClient
 
 PLAIN = b"canary-credentials"
@@ -240,12 +237,3 @@ def test_the_other_emulator_binds_the_context_too(emulator: Emulator) -> None:
     assert unseal(sealed, CONTEXT, keys).reveal() == PLAIN
     with pytest.raises(SealBroken):
         unseal(sealed, OTHER, keys)
-
-
-def test_the_roles_policies_name_the_context_that_credentials_are_sealed_under() -> None:
-    """A condition of template.yaml on an encryption context that nobody sends would lock the workers out, or nobody."""
-    template = (Path(__file__).resolve().parents[2] / "template.yaml").read_text()
-    told = re.findall(r"kms:EncryptionContext:(table|field|purpose|tenant|record|format): *(\S+)", template)
-    pairs = credentials_context("acme", "backup-1").pairs()
-    assert {name for name, _ in told} == {"table", "field", "purpose"}
-    assert all(pairs[name] == value for name, value in told)

@@ -2,11 +2,24 @@
 
 from aws_lambda_powertools.event_handler.api_gateway import ApiGatewayResolver
 
-from shared.api import description, health, replicas
+from shared.api import (
+    audit,
+    connections,
+    description,
+    health,
+    integrations,
+    oauth,
+    providers,
+    replicas,
+    tenants,
+    webhooks,
+)
 from shared.api.access import Access
 from shared.api.http import HttpApi, speak
 from shared.api.services import Services
 from shared.api.things import PREFIX
+
+ROOMS = (providers, tenants, integrations, connections, replicas, webhooks, audit)
 
 
 def build(services: Services, resolver: ApiGatewayResolver | None = None) -> ApiGatewayResolver:
@@ -16,7 +29,8 @@ def build(services: Services, resolver: ApiGatewayResolver | None = None) -> Api
     speak(app, services)
     for router in (
         health.router(),
-        replicas.router(services, access),
+        oauth.router(services, access),
+        *(room.router(services, access) for room in ROOMS),
         description.router(lambda: description.document(app)),
     ):
         app.include_router(router, prefix=PREFIX)

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 from shared.api.access import SCHEME
 
 VERSION = "1.0.0"
-_SUMMARY = "Where the copies of an object are, and whether they are right."
+_SUMMARY = "Clouds connected once; every object in every backup, and where its copies are."
 
 
 def document(app: ApiGatewayResolver) -> dict[str, Any]:
@@ -31,6 +31,8 @@ def document(app: ApiGatewayResolver) -> dict[str, Any]:
     for operations in told["paths"].values():
         for operation in operations.values():
             _without_default_problem(operation["responses"])
+            _with_raw_query(operation)
+        _with_merge_patch(operations.get("patch", {}))
     _prune(told)
     return told
 
@@ -58,6 +60,19 @@ def _without_default_problem(responses: dict[str, Any]) -> None:
     content = responses.get("422", {}).get("content", {})
     if "application/json" in content:
         del responses["422"]
+
+
+def _with_raw_query(operation: dict[str, Any]) -> None:
+    """Tells of the parameters of a route that reads its query by itself."""
+    if parameters := operation.pop("x-parameters", None):
+        operation["parameters"] = [*operation.get("parameters", []), *parameters]
+
+
+def _with_merge_patch(operation: dict[str, Any]) -> None:
+    """Tells that a patch may come under its own media type (RFC 7396) too."""
+    content = operation.get("requestBody", {}).get("content", {})
+    if "application/json" in content:
+        content["application/merge-patch+json"] = content["application/json"]
 
 
 def _prune(told: dict[str, Any]) -> None:

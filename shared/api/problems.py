@@ -14,6 +14,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from shared.domain.errors import (
     CallbackRefused,
     Conflict,
+    DeadlineExceeded,
     FarshoreError,
     Forbidden,
     GrantError,
@@ -161,7 +162,7 @@ def _of_core(error: BaseException) -> Problem:  # noqa: C901  # one arm for each
             return _told(HTTPStatus.CONFLICT, error)
         case PreconditionFailed():
             return _told(HTTPStatus.PRECONDITION_FAILED, error)
-        case StateUnavailable() | Throttled():
+        case StateUnavailable() | Throttled() | DeadlineExceeded():
             return _told(HTTPStatus.SERVICE_UNAVAILABLE, error, headers=_wait(error))
         case StoreError():
             return _told(HTTPStatus.BAD_GATEWAY, error)

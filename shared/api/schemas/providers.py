@@ -82,7 +82,8 @@ ClientId = Annotated[str, Field(description="Of our client there.", max_length=5
 ClientSecret = Annotated[
     SecretStr, Field(description="Of our client there. Never shown.", min_length=1, max_length=4096)
 ]
-Scopes = Annotated[list[str], Field(description="What to ask for, in the provider's spelling.", max_length=100)]
+Scope = Annotated[str, Field(min_length=1, max_length=256)]
+Scopes = Annotated[list[Scope], Field(description="What to ask for, in the provider's spelling.", max_length=100)]
 Parameter = Annotated[str, Field(max_length=512)]
 Issuer = Annotated[
     str, Field(description="`iss` of its answers; `{tid}` stands for a directory.", min_length=1, max_length=512)

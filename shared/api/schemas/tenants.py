@@ -98,10 +98,10 @@ class TenantPatch(Closed):
     def changes(self, before: tenant.Source) -> TenantChanges:
         """As the use case takes it; ``before`` is the source that a patch is merged into. Raises InvalidInput."""
         told: dict[str, Any] = dict(self.sent())
-        people = {name: frozenset(told[name]) for name in ("owners", "members") if name in told}
+        told.update({name: frozenset(told[name]) for name in ("owners", "members") if name in told})
         if "source" in told:
             told["source"] = replace(before, **self.source.sent())
-        return TenantChanges(**{**told, **people})
+        return TenantChanges(**told)
 
 
 class Tenant(Closed):

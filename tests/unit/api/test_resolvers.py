@@ -7,8 +7,6 @@ import pytest
 from aws_lambda_powertools.event_handler.http_resolver import HttpResolverLocal
 
 from shared.api.app import build
-from shared.api.cursor import CursorCodec
-from shared.api.services import Services
 from tests.unit.api.fakes import Api
 
 REPLICAS = "/api/v1/tenants/{}/replicas"
@@ -45,9 +43,7 @@ def over_asgi(app, method, path, query, token):
 @pytest.fixture(scope="module")
 def apis():
     here, there = Api(), Api()
-    codec = CursorCodec(lambda: [b"k" * 32])
-    services = Services(there.tenants, there.ledger, there.verifier, codec, there.reported.append)
-    there.app = build(services, HttpResolverLocal(enable_validation=True, debug=False))
+    there.app = build(there.services(), HttpResolverLocal(enable_validation=True, debug=False))
     return here, there
 
 

@@ -27,7 +27,6 @@ class Loopback:
 def loopback(answer: Answer) -> Iterator[Loopback]:
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(0.05)
         told = Loopback(listener.getsockname()[1])
         thread = threading.Thread(target=_serve, args=(listener, told, answer, over), daemon=True)
         thread.start()
@@ -35,6 +34,7 @@ def loopback(answer: Answer) -> Iterator[Loopback]:
             yield told
         finally:
             over.set()
+            listener.shutdown(socket.SHUT_RDWR)  # wakes the thread
             thread.join()
 
 
@@ -48,8 +48,8 @@ def _serve(listener, told, answer, over):
     while not over.is_set():
         try:
             connection, _ = listener.accept()
-        except TimeoutError:
-            continue
+        except OSError:
+            return
         with connection:
             connection.settimeout(2)
             try:

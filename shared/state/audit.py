@@ -9,7 +9,7 @@ from shared.state.chain import Chain, key_of
 from shared.state.connection_models import AuditItem
 from shared.state.tables import Tables, bound
 
-_LAST = 10**12 - 1
+_END = 10**12  # no trail gets there
 
 
 class DynamoAudit:
@@ -25,8 +25,8 @@ class DynamoAudit:
     def page(
         self, tenant_id: str, *, after: int = 0, limit: int = 100, newest_first: bool = False
     ) -> Sequence[AuditEntry]:
-        first, last = (0, (after or _LAST + 1) - 1) if newest_first else (after + 1, _LAST)
-        if first > last or last > _LAST:
+        first, last = (0, min(after or _END, _END) - 1) if newest_first else (after + 1, _END - 1)
+        if first > last:
             return []
         span = self._row.id.between(key_of(first), key_of(last))
         query = self._row.query(tenant_id, span, limit=limit, scan_index_forward=not newest_first, consistent_read=True)

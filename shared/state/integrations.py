@@ -65,7 +65,9 @@ class DynamoIntegrations:
             else:
                 self._chain.commit(event, [Save(item, unmoved)])
         except ConditionLost:
-            raise VersionMismatch from None
+            # Where an answer was lost on its way, the same call was made again; transactions know themselves, puts do not.
+            if event or self.get(integration.tenant_id, integration.id, fresh=True) != integration:
+                raise VersionMismatch from None
         finally:
             self._forget(integration)
 

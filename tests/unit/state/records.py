@@ -1,9 +1,10 @@
 """Whole records: every field differs from its default, so that one forgotten on the way shows."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from shared.domain.audit import Actor, AuditEvent
+from shared.domain.audit import Actor, AuditEvent, document
 from shared.domain.grant import Flow
 from shared.domain.integration import Account, Integration, Tokens
 from shared.domain.notice import Delivery, Notice, Webhook
@@ -21,6 +22,19 @@ def later(seconds: float) -> datetime:
 
 def event(tenant_id: str = "acme", action: str = "thing.changed", **more) -> AuditEvent:
     return AuditEvent(tenant_id, NOW, Actor("ada", "192.0.2.1"), action, "thing/1", **more)
+
+
+TOLD = event(
+    outcome="grant_revoked",
+    before={"status": "active", "n": 1, "scopes": ["b", "a"]},
+    after={"status": "revoked", "reason": None, "ratio": 0.5, "name": 'ü"\\日本😀'},
+)
+
+
+def documents(memory, tenant_id: str = "acme") -> list[dict]:
+    """A trail as it is exported. ``memory`` has an ``audit``."""
+    entries = memory.audit.page(tenant_id, limit=1000)
+    return [{**document(it.event, it.sequence, it.previous), "hash": it.hash} for it in entries]
 
 
 TENANT = Tenant(
@@ -79,6 +93,9 @@ INTEGRATION = Integration(
     failures=2,
     created_by="ada",
 )
+
+ALONE = replace(INTEGRATION, provider_id=None)
+"""One that needs no provider to be there."""
 
 FLOW = Flow(
     state_hash="5" * 64,

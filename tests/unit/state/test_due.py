@@ -14,9 +14,7 @@ from shared.state.integration_rows import SHARDS, item_of, shard_of
 from shared.state.tables import Tables, bound
 from tests.counts import note
 from tests.unit.state.conftest import memory_of
-from tests.unit.state.records import INTEGRATION, NOW, event, later
-
-ALONE = replace(INTEGRATION, provider_id=None)
+from tests.unit.state.records import ALONE, NOW, event, later
 
 
 def integration(number: int, due: datetime | None, tenant="acme"):

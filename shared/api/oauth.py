@@ -22,7 +22,7 @@ from shared.api.integrations import ONE
 from shared.api.problems import problem_of
 from shared.api.rates import spend_callback
 from shared.api.services import Services
-from shared.api.things import PREFIX
+from shared.api.things import PREFIX, IntegrationPath, SlugPath, TenantPath
 from shared.domain.errors import InvalidCallback, InvalidInput
 from shared.ports.identity import Principal
 from shared.usecases import connect
@@ -59,7 +59,7 @@ def router(services: Services, access: Access) -> APIGatewayHttpRouter:
     )
     @reads_raw_query
     def finish_consent(
-        slug: str, request: Request, principal: Annotated[Principal | None, Depends(access.perhaps)]
+        slug: SlugPath, request: Request, principal: Annotated[Principal | None, Depends(access.perhaps)]
     ) -> Response[Any]:
         return _finished(services, request, principal, f"{PREFIX}/oauth/{slug}/callback")
 
@@ -74,8 +74,8 @@ def router(services: Services, access: Access) -> APIGatewayHttpRouter:
     )
     @reads_raw_query
     def finish_integration_consent(
-        tenant_id: str,
-        integration_id: str,
+        tenant_id: TenantPath,
+        integration_id: IntegrationPath,
         request: Request,
         principal: Annotated[Principal | None, Depends(access.perhaps)],
     ) -> Response[Any]:

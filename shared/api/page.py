@@ -45,6 +45,7 @@ def _operations(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"<p>{escape(operation.get('description', ''))}</p>"
             yield "<p>Send <code>Authorization: Bearer &lt;token&gt;</code>.</p>" if operation.get("security") else ""
             yield _table("Parameters", _parameters(operation))
+            yield _table("Body", _body(operation))
             yield _table("Answers", ((status, told["description"]) for status, told in operation["responses"].items()))
             yield "</section>"
 
@@ -53,6 +54,11 @@ def _parameters(operation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for one in operation.get("parameters", []):
         needed = "required" if one.get("required") else "optional"
         yield one["name"], f"{one['in']}, {needed}. {one.get('description', '')} {_limits(one['schema'])}"
+
+
+def _body(operation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for media, told in operation.get("requestBody", {}).get("content", {}).items():
+        yield media, str(told["schema"].get("$ref", "")).rpartition("/")[2]
 
 
 def _limits(schema: Mapping[str, Any]) -> str:

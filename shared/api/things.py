@@ -18,6 +18,7 @@ IntegrationPath = Annotated[
     str, Path(description="The integration's id.", pattern=_ID, examples=["int_7f3a91c25be04d68"])
 ]
 ProviderPath = Annotated[str, Path(description="The provider's id.", pattern=_ID, examples=["prv_2b91e6a40c7d5f38"])]
+SlugPath = Annotated[str, Path(description="The provider's slug.", examples=["dropbox"])]
 WebhookPath = Annotated[str, Path(description="The webhook's id.", pattern=_ID, examples=["whk_9f2c41d07a6e3b58"])]
 
 

@@ -86,11 +86,12 @@ def test_an_error_is_a_problem_document_of_the_described_shape(name):
 
 def test_a_name_that_the_caller_made_up_is_not_repeated():
     found = [
-        {"loc": ("body", "secret"), "type": "extra_forbidden"},
+        {"loc": ("body", "hunter2"), "type": "extra_forbidden"},
+        {"loc": ("body", "version"), "type": "extra_forbidden"},
         {"loc": ("body", "a secret", 3, "name"), "type": "missing"},
     ]
     pointers = [error["pointer"] for error in problem_of(RequestValidationError(found)).errors]
-    assert pointers == ["/body/-", "/body/-/3/name"]
+    assert pointers == ["/body/-", "/body/version", "/body/-/3/name"]
 
 
 @pytest.mark.parametrize("kind", [errors.Throttled, errors.TooManyRequests, errors.ProviderUnavailable])

@@ -10,13 +10,15 @@ from datetime import timedelta
 from typing import Any, get_args
 
 from shared.domain.audit import Actor, AuditEvent
-from shared.domain.errors import Conflict, InvalidInput, NotFound, VersionMismatch
+from shared.domain.errors import Conflict, InvalidInput
 from shared.domain.ids import TenantId, WebhookId
 from shared.domain.notice import Delivery, Notice, NoticeKind, Webhook, webhook_context
 from shared.domain.secret import Secret
 from shared.ports.connections import Webhooks
 from shared.ports.world import Clock, Randomness, Vault
 from shared.usecases.deliver import Delivering, attempted
+from shared.usecases.rounds import found, rounds
+from shared.usecases.shown import difference
 
 MOST = 10
 """Webhooks a tenant may have."""
@@ -28,7 +30,6 @@ KINDS: tuple[NoticeKind, ...] = tuple(kind for kind in get_args(NoticeKind.__val
 """What a webhook may ask for. A test is sent to it whatever it asks for."""
 
 _KEY_BYTES = 32  # Standard Webhooks, "Signature scheme": 24 to 64 bytes
-_ROUNDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +113,9 @@ def change_webhook(
     """
     _check(changes, world)
 
-    def change(found: Webhook) -> tuple[Webhook, AuditEvent]:
-        changed = _changed(found, changes, world)
-        before, after = _difference(found, changed)
-        return changed, _event(found, "webhook.changed", actor, world, before=before, after=after)
+    def change(old: Webhook) -> tuple[Webhook, AuditEvent]:
+        changed = _changed(old, changes, world)
+        return changed, _event(old, "webhook.changed", actor, world, **difference(_shown(old), _shown(changed)))
 
     return _written(tenant_id, webhook_id, expected, change, world)
 
@@ -131,12 +131,12 @@ def rotate_webhook(
     """
     key = _key(world.randomness)
 
-    def change(found: Webhook) -> tuple[Webhook, AuditEvent]:
-        now, sequence = world.clock.now(), found.secret.sequence + 1
+    def change(old: Webhook) -> tuple[Webhook, AuditEvent]:
+        now, sequence = world.clock.now(), old.secret.sequence + 1
         sealed = world.vault.seal(key, webhook_context(tenant_id, webhook_id, sequence))
-        rotated = replace(found, secret=sealed, former=found.secret, former_until=now + OVERLAP)
+        rotated = replace(old, secret=sealed, former=old.secret, former_until=now + OVERLAP)
         after = {"secret": "(set)", "formerUntil": (now + OVERLAP).isoformat()}
-        return _next(rotated, world), _event(found, "webhook.rotated", actor, world, after=after)
+        return _next(rotated, world), _event(old, "webhook.rotated", actor, world, after=after)
 
     return Made(_written(tenant_id, webhook_id, expected, change, world), key)
 
@@ -149,15 +149,12 @@ def remove_webhook(
     Raises:
         NotFound, VersionMismatch, StateUnavailable
     """
-    for rest in reversed(range(_ROUNDS)):
-        found = _found(tenant_id, webhook_id, expected, world)
-        event = _event(found, "webhook.removed", actor, world, before=_shown(found))
-        try:
-            return world.webhooks.remove(found, event)
-        except VersionMismatch:
-            if expected is not None or not rest:
-                raise
-    return None
+
+    def attempt() -> None:
+        webhook = found(world.webhooks.get(tenant_id, webhook_id), "webhook", expected)
+        world.webhooks.remove(webhook, _event(webhook, "webhook.removed", actor, world, before=_shown(webhook)))
+
+    rounds(expected, attempt)
 
 
 def send_test(tenant_id: TenantId, webhook_id: WebhookId, actor: Actor, world: Delivering) -> Delivery:
@@ -166,9 +163,7 @@ def send_test(tenant_id: TenantId, webhook_id: WebhookId, actor: Actor, world: D
     Raises:
         NotFound, SealBroken, StateUnavailable, Misconfigured
     """
-    webhook = world.webhooks.get(tenant_id, webhook_id)
-    if webhook is None:
-        raise NotFound("there is no such webhook")
+    webhook = found(world.webhooks.get(tenant_id, webhook_id), "webhook")
     now = world.clock.now()
     notice = Notice(f"evt_{tenant_id}_test_{now:%Y%m%dT%H%M%S%f}", "webhook.test", tenant_id, now)
     return attempted(notice, webhook, 1, world, last=True)
@@ -180,35 +175,21 @@ type _Change = Callable[[Webhook], tuple[Webhook, AuditEvent]]
 def _written(
     tenant_id: TenantId, webhook_id: WebhookId, expected: int | None, change: _Change, world: Hooks
 ) -> Webhook:
-    """Reads, changes and writes; again if somebody else wrote meanwhile and the caller did not insist on a version."""
-    for rest in reversed(range(_ROUNDS)):
-        changed, event = change(_found(tenant_id, webhook_id, expected, world))
-        try:
-            world.webhooks.change(changed, event)
-        except VersionMismatch:
-            if expected is not None or not rest:
-                raise
-        else:
-            return changed
-    raise VersionMismatch
+    def attempt() -> Webhook:
+        changed, event = change(found(world.webhooks.get(tenant_id, webhook_id), "webhook", expected))
+        world.webhooks.change(changed, event)
+        return changed
+
+    return rounds(expected, attempt)
 
 
-def _found(tenant_id: TenantId, webhook_id: WebhookId, expected: int | None, world: Hooks) -> Webhook:
-    found = world.webhooks.get(tenant_id, webhook_id)
-    if found is None:
-        raise NotFound("there is no such webhook")
-    if expected not in (None, found.version):
-        raise VersionMismatch
-    return found
-
-
-def _changed(found: Webhook, changes: WebhookChanges, world: Hooks) -> Webhook:
+def _changed(old: Webhook, changes: WebhookChanges, world: Hooks) -> Webhook:
     return _next(
         replace(
-            found,
-            url=found.url if changes.url is None else changes.url,
-            kinds=found.kinds if changes.kinds is None else tuple(changes.kinds),
-            enabled=found.enabled if changes.enabled is None else changes.enabled,
+            old,
+            url=old.url if changes.url is None else changes.url,
+            kinds=old.kinds if changes.kinds is None else tuple(changes.kinds),
+            enabled=old.enabled if changes.enabled is None else changes.enabled,
         ),
         world,
     )
@@ -234,12 +215,6 @@ def _key(randomness: Randomness) -> Secret[str]:
 
 def _shown(webhook: Webhook) -> dict[str, Any]:
     return {"url": webhook.url, "kinds": list(webhook.kinds), "enabled": webhook.enabled}
-
-
-def _difference(before: Webhook, after: Webhook) -> tuple[dict[str, Any], dict[str, Any]]:
-    old, new = _shown(before), _shown(after)
-    names = [name for name in old if old[name] != new[name]]
-    return {name: old[name] for name in names}, {name: new[name] for name in names}
 
 
 def _event(webhook: Webhook, action: str, actor: Actor, world: Hooks, **parts: Any) -> AuditEvent:

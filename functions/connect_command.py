@@ -12,6 +12,7 @@ import webbrowser
 from collections.abc import Mapping
 from hmac import compare_digest
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -22,6 +23,7 @@ from shared.domain.secret import Secret
 
 _CONSENT_SECONDS = 600.0
 _PAGE_MOST = 100
+_SCREEN = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 
 
 def register(kinds: Any) -> None:
@@ -58,8 +60,9 @@ def run(options: argparse.Namespace, _: object) -> Mapping[str, Any]:
         started = api.send("POST", f"{path}/oauth/start", asked)
         url = str(started.body["authorizationUrl"])
         state, callback = _expected(url, api)
+        loopback.expect(lambda said: compare_digest(said.get("state", "").encode(), state.encode()))
         _show(url, browser=not options.no_browser)
-        with loopback.answer(_CONSENT_SECONDS, lambda said: compare_digest(said.get("state", ""), state)) as handed:
+        with loopback.answer(_CONSENT_SECONDS) as handed:
             outcome = _finish(api, callback, handed, started.cookie)
     if outcome.get("outcome") != "connected":
         raise ApiRefused(outcome.get("outcome", "oauth_request_invalid"), "the connection was not made")
@@ -114,9 +117,9 @@ def _named(api: Api, path: str, **wanted: str) -> Mapping[str, Any] | None:
 
 def _show(url: str, *, browser: bool) -> None:
     print(f"Give your consent here:\n\n  {url}\n\nWaiting for it (Ctrl-C ends this) ...", file=sys.stderr, flush=True)
-    # Without a screen some browsers would take the terminal over.
-    if browser and (sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        webbrowser.open(url)
+    # Without a screen some browsers would take the terminal over; and some keep their caller waiting until they are closed.
+    if browser and (sys.platform != "linux" or any(os.environ.get(name) for name in _SCREEN)):
+        Thread(target=webbrowser.open, args=[url], daemon=True).start()
 
 
 def _expected(url: str, api: Api) -> tuple[str, str]:

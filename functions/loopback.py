@@ -56,14 +56,17 @@ class Loopback:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}{self._server.path}"
 
+    def expect(self, accepts: Accepts) -> None:
+        """Turns away all but the first answer that is accepted; before this, all."""
+        self._server.accepts = accepts
+
     @contextmanager
-    def answer(self, seconds: float, accepts: Accepts) -> Iterator[Handed]:
-        """The first answer that is accepted; the browser is told how it ended when the block ends.
+    def answer(self, seconds: float) -> Iterator[Handed]:
+        """The answer; the browser is told how it ended when the block ends.
 
         Raises:
             NoConsent: there was none in time.
         """
-        self._server.accepts = accepts
         try:
             handed = self._server.answers.get(timeout=seconds)
         except Empty:

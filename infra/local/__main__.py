@@ -1,4 +1,4 @@
-"""The local stack's command: `python -m infra.local up | put | down | reset | redrive | farshore | env`."""
+"""The local stack's command: `python -m infra.local up | put | down | reset | redrive | farshore | consent | env`."""
 
 import argparse
 import os
@@ -16,6 +16,7 @@ from infra.local.demo import seed
 from infra.local.emulators import ROOT
 from infra.local.home import Home, StackError
 from infra.local.processes import StartFailed
+from infra.local.providers import visitor
 
 
 def up(home: Home, arguments: argparse.Namespace) -> None:
@@ -87,6 +88,15 @@ def farshore(home: Home, arguments: argparse.Namespace) -> None:
     sys.exit(operate.command(_running_contract(home), arguments.words))
 
 
+def consent(_: Home, arguments: argparse.Namespace) -> None:
+    """Gives consent on a simulated house's page, and goes on as a browser does: BROWSER="... consent %s"."""
+    try:
+        back = visitor.consent(arguments.address, allow=not arguments.deny, person=arguments.person)
+        _say(visitor.follow(back))
+    except visitor.NoPage as shown:
+        raise StackError(str(shown)) from None
+
+
 def environment(home: Home, _: argparse.Namespace) -> None:
     """Prints what a shell needs to talk to the stack: eval "$(... env)"."""
     for name, value in operate.shell_environment(_running_contract(home)).items():
@@ -115,6 +125,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.set_defaults(action=action)
         if name in ("up", "put"):
             command.add_argument("--file", type=Path, help="the file to drop; by default one that is made")
+        if name == "consent":
+            command.add_argument("address", help="of the consent page")
+            command.add_argument("--deny", action="store_true", help="say no")
+            command.add_argument("--person", type=int, default=0, help="which of the accounts on the page, from 0")
         if name == "farshore":
             command.add_argument("words", nargs=argparse.REMAINDER, help="its arguments; see docs/operations.md")
         if name == "up":
@@ -162,6 +176,7 @@ _COMMANDS: Mapping[str, Callable[[Home, argparse.Namespace], None]] = {
     "reset": reset,
     "redrive": redrive,
     "farshore": farshore,
+    "consent": consent,
     "env": environment,
     "serve": serve,
 }

@@ -1,4 +1,5 @@
-"""The demo tenant: its two backups, the integrations that reach them, its rules. Made through Farshore's own use cases.
+"""The demo tenant: its two backups, the integrations that reach them, its rules; and the providers it is offered, of which the
+simulated houses are some. Made through Farshore's own use cases.
 
 Its S3 backup is reached as a customer's would be: by assuming a role of the customer's, with an external id. Its Azure backup
 is reached with a connection string, which is sealed like any other secret.
@@ -9,6 +10,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,8 +20,10 @@ from azure.storage.blob import BlobServiceClient
 from infra.local.account import Account
 from infra.local.contract import AZURE_BACKUP_CONTAINER, AZURE_TARGET, PREFIX, S3_BACKUP_BUCKET, S3_TARGET, TENANT
 from infra.local.home import Home
+from infra.local.offers import offer
 from infra.local.operate import function_environment
 from infra.local.servers import Servers
+from shared.domain.audit import Actor
 from shared.domain.errors import Conflict
 from shared.domain.ids import IntegrationId, RuleId, TargetName, TenantId
 from shared.domain.integration import Integration
@@ -32,12 +36,12 @@ from shared.usecases import provision
 ROLE = "farshore-target-demo"
 SEEDED = "demo.json"
 TRUST = "trust.json"
-_ACTOR = "make run"
+_ACTOR = Actor("make run")
 
 
 def seed(home: Home, account: Account, servers: Servers, outputs: Mapping[str, str]) -> None:
     """Makes what of the demo is not there yet. Nothing at all if it was all made for this very deployment."""
-    wanted = {"bucket": outputs["PrimaryBucket"], "key": outputs["KeyId"]}
+    wanted = {"bucket": outputs["PrimaryBucket"], "key": outputs["KeyId"], "houses": dict(servers.houses)}
     if home.read(SEEDED) == wanted:
         return
     external_id = _external_id(home)
@@ -45,22 +49,16 @@ def seed(home: Home, account: Account, servers: Servers, outputs: Mapping[str, s
     _azure_backup(servers)
     settings = {**function_environment(account), "AWS_REGION": account.region}
     with _signed_in(account):
-        world = Container(settings_from(settings)).provisioning
-        _tenant(world, outputs["PrimaryBucket"])
-        _integration(
-            world, S3_TARGET, "s3", "iam_role", S3_BACKUP_BUCKET, {"roleArn": role}, {"externalId": external_id}
-        )
-        _integration(
-            world,
-            AZURE_TARGET,
-            "azure_blob",
-            "connection_string",
-            AZURE_BACKUP_CONTAINER,
-            {},
-            {"connectionString": servers.azure_connection_string},
-        )
+        host = Container(settings_from(settings))
+        offer(home, servers, _ACTOR, host.administration)
+        _tenant(host.provisioning, outputs["PrimaryBucket"])
+        for integration, credentials in (
+            (_s3(role), {"externalId": external_id}),
+            (_azure(), {"connectionString": servers.azure_connection_string}),
+        ):
+            _integration(host, integration, credentials)
         for target in (S3_TARGET, AZURE_TARGET):
-            _rule(world, target)
+            _rule(host.provisioning, target)
     home.write(SEEDED, wanted)
 
 
@@ -109,28 +107,34 @@ def _tenant(world: provision.Provisioning, bucket: str) -> None:
     _unless_there(lambda: provision.add_tenant(tenant, _ACTOR, world))
 
 
-def _integration(
-    world: provision.Provisioning,
-    name: str,
-    connector: str,
-    auth_type: Any,
-    container: str,
-    settings: Mapping[str, str],
-    credentials: Mapping[str, str],
-) -> None:
-    now = datetime.now(UTC)
-    made = Integration(
-        id=IntegrationId(name),
-        tenant_id=TenantId(TENANT),
-        name=name,
-        connector=connector,
-        auth_type=auth_type,
-        container=container,
-        created_at=now,
-        updated_at=now,
-        settings=settings,
+def _s3(role: str) -> Integration:
+    return _made(S3_TARGET, "s3", "iam_role", S3_BACKUP_BUCKET, {"roleArn": role})
+
+
+def _azure() -> Integration:
+    return _made(AZURE_TARGET, "azure_blob", "connection_string", AZURE_BACKUP_CONTAINER, {})
+
+
+def _made(name: str, connector: str, auth_type: Any, container: str, settings: Mapping[str, str]) -> Integration:
+    now, tenant = datetime.now(UTC), TenantId(TENANT)
+    return Integration(
+        IntegrationId(name),
+        tenant,
+        name,
+        connector,
+        auth_type,
+        container,
+        now,
+        now,
+        settings,
+        created_by=_ACTOR.subject,
     )
-    _unless_there(lambda: provision.add_integration(made, credentials, _ACTOR, world))
+
+
+def _integration(host: Container, integration: Integration, credentials: Mapping[str, str]) -> None:
+    provider = host.providers.by_slug(integration.connector.replace("_", "-"))
+    tied = replace(integration, provider_id=provider.id if provider else None)
+    _unless_there(lambda: provision.add_integration(tied, credentials, _ACTOR, host.provisioning))
 
 
 def _rule(world: provision.Provisioning, target: str) -> None:

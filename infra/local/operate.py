@@ -1,5 +1,6 @@
 """What one does with a stack that is up: look around, run the operator's command, forget it."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from infra.local.emulators import ROOT
 from infra.local.home import Home
 from infra.local.processes import clean_environment
 
+# What it takes to open a browser: where the screen is, and which browser is liked.
+_SCREEN = ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "BROWSER")
 _LOCAL = ".venv/bin/python -m infra.local"
 
 
@@ -34,6 +37,9 @@ Try next, in another terminal:
   eval "$({_LOCAL}{home_option} env)"
   aws s3 cp README.md "s3://$BUCKET/$PREFIX"        # or, without the AWS CLI: {_LOCAL}{home_option} put --file README.md
   curl -sH "Authorization: Bearer $OWNER_TOKEN" "$API/api/v1/tenants/$TENANT/replicas"
+
+Connect a cloud (simulated on this computer: dropbox, google-drive, onedrive, sharepoint, box):
+  {_LOCAL}{home_option} farshore connect dropbox
 """
 
 
@@ -46,6 +52,7 @@ def shell_environment(here: Contract) -> Mapping[str, str]:
         "TENANT": here.tenant,
         "API": here.api,
         "OWNER_TOKEN": here.owner_token,
+        "SUPERADMIN_TOKEN": here.superadmin_token,
     }
 
 
@@ -58,12 +65,21 @@ def function_environment(account: Account) -> Mapping[str, str]:
 
 
 def command(here: Contract, arguments: Sequence[str]) -> int:
-    """Runs the operator's command (`farshore`) against the stack; its exit status."""
-    environment = {**function_environment(here.account), **here.account.environment(), "PYTHONPATH": str(ROOT)}
-    process = subprocess.run(
-        [sys.executable, "-P", "-m", "functions.cli", *arguments], env=clean_environment(environment), check=False
+    """Runs the operator's command (`farshore`) against the stack, as the demo tenant's owner; its exit status."""
+    environment = clean_environment(
+        {
+            **function_environment(here.account),
+            **here.account.environment(),
+            "PYTHONPATH": str(ROOT),
+            "FARSHORE_PUBLIC_URL": here.api,
+            "FARSHORE_TENANT": here.tenant,
+            "FARSHORE_TOKEN": here.owner_token,
+        }
     )
-    return process.returncode
+    screen = {name: os.environ[name] for name in _SCREEN if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "functions.cli", *arguments], env=environment | screen, check=False
+    ).returncode
 
 
 def forget(home: Home) -> None:

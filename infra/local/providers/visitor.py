@@ -5,6 +5,8 @@ from html.parser import HTMLParser
 from http.client import HTTPConnection
 from urllib.parse import urlencode, urljoin, urlsplit
 
+_REDIRECTS_MOST = 10
+
 
 class NoPage(Exception):
     """What came was no consent page. The text is what the page said."""
@@ -36,13 +38,30 @@ def consent(url: str, *, allow: bool = True, person: int = 0, without: Sequence[
     return location
 
 
+def follow(url: str) -> str:
+    """Goes where redirects lead; the address of the page at the end.
+
+    Raises:
+        NoPage: the page at the end is an error.
+    """
+    for _ in range(_REDIRECTS_MOST):
+        status, location, page = _send("GET", url)
+        if location is None:
+            if status >= 400:
+                raise NoPage(page)
+            return url
+        url = location
+    raise NoPage("the redirects have no end")
+
+
 def _send(method: str, url: str, body: str | None = None) -> tuple[int, str | None, str]:
     """Status, where it redirects to, and body."""
     address = urlsplit(url)
-    connection = HTTPConnection(address.hostname or "", address.port or 80, timeout=10)
+    connection = HTTPConnection(address.hostname or "", address.port or 80, timeout=60)
     try:
         headers = {"Content-Type": "application/x-www-form-urlencoded"} if body is not None else {}
-        connection.request(method, f"{address.path}?{address.query}", body, headers)
+        target = f"{address.path or '/'}?{address.query}" if address.query else address.path or "/"
+        connection.request(method, target, body, headers)
         answer = connection.getresponse()
         location = answer.getheader("Location")
         return answer.status, urljoin(url, location) if location else None, answer.read().decode()

@@ -105,10 +105,16 @@ class Browser:
     opened: list[str] = field(default_factory=list)
     pages: list[tuple[int, str | None]] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.closed = threading.Event()
+
     def open(self, url: str) -> bool:
+        """Returns when it is closed, as some browsers do."""
         self.opened.append(url)
-        self.thread = threading.Thread(target=self._answer)
-        self.thread.start()
+        try:
+            self._answer()
+        finally:
+            self.closed.set()
         return True
 
     def _answer(self) -> None:
@@ -145,7 +151,7 @@ def test_a_first_connection_makes_the_integration_and_shows_it_active(deployment
         "oauth2",
         "prv_1",
     )
-    browser.thread.join()
+    assert browser.closed.wait(10)
     assert browser.opened == [deployment.consent()]
     assert browser.pages == [(303, f"{deployment.address}/api/v1/oauth/done?outcome=connected")]
 
@@ -188,7 +194,7 @@ def test_a_consent_that_came_to_nothing_says_why(deployment, browser, capsys, ou
 def test_strangers_who_knock_are_turned_away_and_the_true_answer_still_counts(deployment, browser):
     browser.said = [{}, {"state": "guessed", "code": "x"}, {"state": STATE, "code": "x" * 3000}, *browser.said]
     assert run("dropbox") == 0
-    browser.thread.join()
+    assert browser.closed.wait(10)
     assert [status for status, _ in browser.pages] == [400, 400, 400, 303]
 
 
@@ -196,6 +202,7 @@ def test_a_page_that_reached_the_port_by_another_name_is_turned_away(deployment,
     browser.headers = {"Host": "evil.example"}
     monkeypatch.setattr(connect_command, "_CONSENT_SECONDS", 0.3)
     assert run("dropbox") == 1
+    assert browser.closed.wait(10)
     assert [status for status, _ in browser.pages] == [400]
 
 

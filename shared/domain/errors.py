@@ -67,10 +67,12 @@ class FarshoreError(Exception):
     Attributes:
         code: stable, snake_case; the ``code`` of problem details and of a replica's ``error``.
         retry: what may be done next.
+        return_to: where a browser goes with it; told by a consent whose browser proved itself, else empty.
     """
 
     code: ClassVar[str] = "internal"
     verdict: ClassVar[Retry] = Never()
+    return_to: str = ""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or (type(self).__doc__ or self.code).splitlines()[0])

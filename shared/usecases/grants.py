@@ -1,0 +1,82 @@
+"""Ends grants at their provider. Best effort: what is erased here stays erased, whatever a provider answers."""
+
+from shared.domain.errors import FarshoreError
+from shared.domain.grant import Grant
+from shared.domain.integration import Account, Integration, access_context, refresh_context
+from shared.domain.provider import Provider, secret_context
+from shared.ports.oauth import AuthorizationServer, AuthorizationServers
+from shared.ports.state import Integrations
+from shared.ports.world import Vault
+
+NOT_OFFERED = "revocation_not_offered"
+"""Why a grant is not revoked at a provider that has no way to (Microsoft)."""
+
+_PAGE = 100
+
+
+def server_of(provider: Provider, vault: Vault, servers: AuthorizationServers) -> AuthorizationServer:
+    """The provider's, with our client's secret.
+
+    Raises:
+        SealBroken, StateUnavailable, Misconfigured
+    """
+    sealed = provider.secret
+    secret = vault.open(sealed, secret_context(provider.id, sealed.sequence)) if sealed else None
+    return servers.of(provider, secret)
+
+
+def opened(integration: Integration, vault: Vault) -> Grant | None:
+    """What is left of its grant; None if nothing is.
+
+    Raises:
+        SealBroken, StateUnavailable, Misconfigured
+    """
+    tokens = integration.tokens
+    if tokens is None:
+        return None
+    place = (integration.tenant_id, integration.id)
+    access = vault.open(tokens.access, access_context(*place, tokens.access.sequence))
+    kept = tokens.refresh
+    refresh = vault.open(kept, refresh_context(*place, kept.sequence)) if kept else None
+    return Grant(access, refresh, tokens.expires_at)
+
+
+def why_not_revoked(
+    was: Integration, provider: Provider | None, vault: Vault, servers: AuthorizationServers
+) -> str | None:
+    """Revokes what an erased integration was connected by.
+
+    Returns:
+        None if nothing of it is left at the provider; else the code of the reason why something may be.
+    """
+    try:
+        grant = opened(was, vault)
+        if grant is None:
+            return None
+        if provider is None:
+            return NOT_OFFERED
+        ended = server_of(provider, vault, servers).revoke(grant.access, grant.refresh)
+    except FarshoreError as error:
+        return error.code
+    return None if ended else NOT_OFFERED
+
+
+def shares_account(it: Integration, account: Account | None, integrations: Integrations) -> bool:
+    """Whether another integration of the tenant is connected to this account at the same provider.
+
+    To revoke one grant may end all that the account gave our client (Google), so a shared one is only forgotten here.
+    """
+    after = None
+    while account is not None:
+        page = integrations.of(it.tenant_id, after=after, limit=_PAGE)
+        if any(_beside(other, it, account) for other in page):
+            return True
+        if len(page) < _PAGE:
+            break
+        after = page[-1].id
+    return False
+
+
+def _beside(other: Integration, it: Integration, account: Account) -> bool:
+    connected = other.tokens is not None and other.account is not None and other.account.id == account.id
+    return connected and other.provider_id == it.provider_id and other.id != it.id

@@ -157,7 +157,7 @@ def remove_webhook(
     rounds(expected, attempt)
 
 
-def send_test(tenant_id: TenantId, webhook_id: WebhookId, actor: Actor, world: Delivering) -> Delivery:
+def send_test(tenant_id: TenantId, webhook_id: WebhookId, world: Delivering) -> Delivery:
     """Sends a notice of kind ``webhook.test`` now, once, whether or not the webhook is enabled; tells how it went.
 
     Raises:

@@ -31,15 +31,15 @@ def known[T](found: T | None) -> T:
 
 def shown[M: BaseModel](model: M, version: int) -> Response[M]:
     """A thing as it is, with its ETag."""
-    return Response(HTTPStatus.OK, "application/json", model, headers={"ETag": etag(version)})
+    return Response(HTTPStatus.OK.value, "application/json", model, headers={"ETag": etag(version)})
 
 
 def made[M: BaseModel](model: M, version: int, *place: str) -> Response[M]:
     """A thing that is new, with its ETag and where it is."""
     headers = {"ETag": etag(version), "Location": "/".join((PREFIX, *place))}
-    return Response(HTTPStatus.CREATED, "application/json", model, headers=headers)
+    return Response(HTTPStatus.CREATED.value, "application/json", model, headers=headers)
 
 
 def gone() -> Response[Any]:
     """Nothing is there any more."""
-    return Response(HTTPStatus.NO_CONTENT)
+    return Response(HTTPStatus.NO_CONTENT.value)

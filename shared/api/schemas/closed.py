@@ -16,6 +16,12 @@ class Closed(BaseModel):
         extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
     )
 
+
+class Told(Closed):
+    """A body. Its values have JSON's types: no text counts as a number, no number as a truth."""
+
+    model_config = ConfigDict(strict=True)
+
     def sent(self) -> Mapping[str, Any]:
         """The fields that were sent, by their names here: in a merge patch (RFC 7396) absent and null are two things."""
         return {name: getattr(self, name) for name in self.model_fields_set}

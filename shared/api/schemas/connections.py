@@ -6,14 +6,14 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from shared.api.schemas.closed import OPTIONAL, Closed
+from shared.api.schemas.closed import OPTIONAL, Closed, Told
 from shared.api.schemas.integrations import Status
 from shared.usecases import check, connect
 
 _LOOPBACK = r"^http://(127\.0\.0\.1|\[::1\]):[0-9]{4,5}(/[A-Za-z0-9-]{1,64}){1,4}$"
 
 
-class ConsentStart(Closed):
+class ConsentStart(Told):
     """What the consent shall be for, and where the browser goes in the end. All may be left out."""
 
     model_config = ConfigDict(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, SecretStr
 from pydantic.config import JsonDict
 
-from shared.api.schemas.closed import OPTIONAL, Closed
+from shared.api.schemas.closed import OPTIONAL, Closed, Told
 from shared.api.schemas.providers import AuthType
 from shared.domain import integration
 from shared.domain.ids import ProviderId
@@ -57,7 +57,7 @@ Credentials = Annotated[
 ]
 
 
-class NewIntegration(Closed):
+class NewIntegration(Told):
     """A connection to one provider: with credentials, or to be connected by consent (`oauth/start`)."""
 
     model_config = ConfigDict(
@@ -103,7 +103,7 @@ class NewIntegration(Closed):
         )
 
 
-class IntegrationPatch(Closed):
+class IntegrationPatch(Told):
     """What is to be different (JSON Merge Patch). Credentials replace all there were."""
 
     model_config = ConfigDict(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, SecretStr
 from pydantic.config import JsonDict
 
-from shared.api.schemas.closed import OPTIONAL, Closed
+from shared.api.schemas.closed import OPTIONAL, Closed, Told
 from shared.domain import provider
 from shared.usecases.providers import ProviderChanges
 
@@ -112,7 +112,7 @@ class Metadata(Closed):
         )
 
 
-class MetadataFields(Closed):
+class MetadataFields(Told):
     """How a provider is shown to people; what is left out stays."""
 
     icon: Annotated[str, Field(max_length=256), OPTIONAL]
@@ -122,7 +122,7 @@ class MetadataFields(Closed):
     regions: Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=100), OPTIONAL]
 
 
-class ProviderFields(Closed):
+class ProviderFields(Told):
     """What both a new provider and a change may say."""
 
     name: Annotated[Name, OPTIONAL]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from shared.api.schemas.closed import OPTIONAL, Closed
+from shared.api.schemas.closed import OPTIONAL, Closed, Told
 from shared.domain import tenant
 from shared.domain.ids import TenantId
 from shared.usecases.tenancy import NewTenant as New
@@ -35,7 +35,7 @@ Prefix = Annotated[str, Field(description="Empty, or ends in `/`; no tenant's ho
 Store = Annotated[str, Field(description="The store that the bucket is in.", pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
-class Source(Closed):
+class Source(Told):
     """The bucket and prefix that are a tenant's primary."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [SOURCE]})
@@ -54,7 +54,7 @@ class Source(Closed):
         return tenant.Source(self.connector, self.bucket, self.prefix)
 
 
-class SourceFields(Closed):
+class SourceFields(Told):
     """Part of a source; what is left out stays."""
 
     connector: Annotated[Store, OPTIONAL]
@@ -62,7 +62,7 @@ class SourceFields(Closed):
     prefix: Annotated[Prefix, OPTIONAL]
 
 
-class NewTenant(Closed):
+class NewTenant(Told):
     """A customer, and where its objects are."""
 
     model_config = ConfigDict(
@@ -85,7 +85,7 @@ class NewTenant(Closed):
         return New(self.name, self.source.told(), named, frozenset(self.owners), frozenset(self.members))
 
 
-class TenantPatch(Closed):
+class TenantPatch(Told):
     """What is to be different (JSON Merge Patch)."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"owners": ["auth0|def456", "auth0|ghi789"]}]})

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
-from shared.api.schemas.closed import OPTIONAL, Closed
+from shared.api.schemas.closed import OPTIONAL, Closed, Told
 from shared.domain import notice
 from shared.usecases.webhooks import Made
 
@@ -42,7 +42,7 @@ Kinds = Annotated[list[Wanted], Field(description="Only these; empty means all."
 Enabled = Annotated[bool, Field(description="Whether anything is sent to it.")]
 
 
-class NewWebhook(Closed):
+class NewWebhook(Told):
     """Where to be told, and of what."""
 
     model_config = ConfigDict(
@@ -56,7 +56,7 @@ class NewWebhook(Closed):
     enabled: Enabled = True
 
 
-class WebhookPatch(Closed):
+class WebhookPatch(Told):
     """What is to be different (JSON Merge Patch)."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"enabled": False}]})

@@ -4,7 +4,7 @@ import base64
 from typing import Any
 from urllib.parse import quote_plus
 
-from authlib.integrations.requests_client.oauth2_session import OAuth2ClientAuth
+from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.client import OAuth2Client
 
 from shared.domain.secret import Secret
@@ -71,9 +71,18 @@ def _library(wire: Any, client: Client) -> Any:
         revocation_endpoint_auth_method=method,
         code_challenge_method="S256",
     )
-    made.client_auth_class = OAuth2ClientAuth
+    made.client_auth_class = _Proof
     made.register_client_auth_method(("client_secret_basic", _basic))
     return made
+
+
+class _Proof(ClientAuth):  # type: ignore[misc]  # Authlib has no types
+    """As ``authlib.integrations.requests_client`` has it: that package imports all of JOSE, a quarter of a second."""
+
+    def __call__(self, request: Any) -> Any:
+        told = self.prepare(request.method, request.url, request.headers, request.body)
+        request.url, request.headers, request.body = told
+        return request
 
 
 def _basic(client: Any, method: str, uri: str, headers: Any, body: Any) -> Any:

@@ -1,6 +1,7 @@
 """A server on loopback that answers each connection with the bytes a test chose, as slowly as it chose."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,11 +25,12 @@ class Loopback:
 
 
 @contextmanager
-def loopback(answer: Answer) -> Iterator[Loopback]:
+def loopback(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Loopback]:
+    """Serves until the block ends, one connection after the other."""
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         told = Loopback(listener.getsockname()[1])
-        thread = threading.Thread(target=_serve, args=(listener, told, answer, over), daemon=True)
+        thread = threading.Thread(target=_serve, args=(listener, told, answer, over, tls), daemon=True)
         thread.start()
         try:
             yield told
@@ -44,19 +46,19 @@ def bytes_of(status: str, body: bytes = b"", *headers: str) -> Answer:
     return lambda connection, over: connection.sendall(head + body)
 
 
-def _serve(listener, told, answer, over):
+def _serve(listener, told, answer, over, tls):
     while not over.is_set():
         try:
             connection, _ = listener.accept()
         except OSError:
             return
-        with connection:
-            connection.settimeout(2)
-            try:
-                told.asked.append(_request(connection))
-                answer(connection, over)
-            except OSError:
-                continue  # the client had enough
+        connection.settimeout(2)
+        try:
+            with tls.wrap_socket(connection, server_side=True) if tls else connection as line:
+                told.asked.append(_request(line))
+                answer(line, over)
+        except OSError:
+            connection.close()  # the client had enough
 
 
 def _request(connection: socket.socket) -> bytes:

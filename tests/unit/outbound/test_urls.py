@@ -1,9 +1,11 @@
 """URLs people set: what may be called, and the many spellings of what may not."""
 
+import socket
+
 import pytest
 
 from shared.domain.errors import InvalidInput
-from shared.outbound.addresses import is_public
+from shared.outbound.addresses import is_public, resolve
 from shared.outbound.urls import check_url, private_hosts
 
 PUBLIC = "93.184.215.14"
@@ -150,3 +152,19 @@ def test_public_addresses_are_public(text):
 @pytest.mark.parametrize("text", ["", "example.com", "1.1.1.1/32", "[::1]", "fe80::1%eth0", "1.1.1", "01.1.1.1"])
 def test_what_is_no_plain_address_is_not_public(text):
     assert not is_public(text)
+
+
+def test_this_computers_name_resolves_to_this_computer():
+    assert set(resolve("localhost", 443)) <= {"127.0.0.1", "::1"} != set()
+
+
+@pytest.mark.parametrize("host", ["no-such-name.invalid", "a..b", "x" * 300])
+def test_what_is_no_name_resolves_to_nothing(host, monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", _unknown)
+    assert list(resolve(host, 443)) == []
+
+
+def _unknown(host, port, **named):
+    """The system's resolver without its network: what it cannot even encode fails as it does there."""
+    host.encode("idna")
+    raise socket.gaierror(socket.EAI_NONAME, "unknown")

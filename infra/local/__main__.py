@@ -92,7 +92,7 @@ def consent(_: Home, arguments: argparse.Namespace) -> None:
     """Gives consent on a simulated house's page, and goes on as a browser does: BROWSER="... consent %s"."""
     try:
         back = visitor.consent(arguments.address, allow=not arguments.deny, person=arguments.person)
-        _say(visitor.follow(back))
+        print(visitor.follow(back), file=sys.stderr)  # standard output is the caller's, who may be a program
     except visitor.NoPage as shown:
         raise StackError(str(shown)) from None
 

@@ -3,12 +3,13 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from shared.domain.audit import GENESIS, Actor, AuditEvent, entry
 from shared.domain.errors import MalformedEvent, StateUnavailable
-from shared.domain.notice import Dispatch, Notice, Webhook, document, notice_from
+from shared.domain.notice import Dispatch, Notice, NoticeKind, Webhook, document, notice_from
 from shared.domain.seal import Sealed
 from shared.usecases.notices import Announcing, announce, notice_of
 from tests.unit.usecases.fakes import Room, Town, gated
@@ -139,6 +140,19 @@ def test_the_published_schema_is_that_of_every_notice():
     for name in WHOLE:
         assert not judge.is_valid({key: value for key, value in WHOLE.items() if key != name})
     assert not judge.is_valid({**WHOLE, "more": 1})
+
+
+def test_the_sample_event_is_as_the_schema_says():
+    root = Path(__file__).resolve().parents[3]
+    sample = json.loads((root / "events/eventbridge-notice.json").read_text())
+    assert document(notice_from(sample["detail"])) == sample["detail"]
+    assert (sample["source"], sample["detail-type"]) == ("farshore", sample["detail"]["type"])
+    assert json.dumps(sample["detail"], indent=2) in (root / "docs/events.md").read_text()
+
+
+def test_every_type_is_explained():
+    told = (Path(__file__).resolve().parents[3] / "docs/events.md").read_text()
+    assert all(f"`{kind}`" in told for kind in get_args(NoticeKind.__value__))
 
 
 # ---- telling -------------------------------------------------------------------------------------------------------

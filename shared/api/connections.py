@@ -16,6 +16,7 @@ from shared.api.schemas.connections import ConnectionHealth, ConsentStart, Start
 from shared.api.schemas.integrations import Integration
 from shared.api.services import Services
 from shared.api.things import IntegrationPath, TenantPath, shown
+from shared.domain.ids import IntegrationId
 from shared.ports.world import Deadline
 from shared.usecases import check, connect, disconnect, refresh
 
@@ -113,8 +114,7 @@ def _care(routes: APIGatewayHttpRouter, services: Services, access: Access) -> N
     def get_health(
         tenant_id: TenantPath, integration_id: IntegrationPath, owner: Annotated[Owner, Depends(access.owner)]
     ) -> ConnectionHealth:
-        it = fresh(services, owner.tenant.id, integration_id)
-        return ConnectionHealth.of(check.health(it.tenant_id, it.id, services.worlds.checking))
+        return ConnectionHealth.of(check.health(owner.tenant.id, IntegrationId(integration_id), services))
 
 
 def _end(routes: APIGatewayHttpRouter, services: Services, access: Access) -> None:

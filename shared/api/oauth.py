@@ -23,7 +23,7 @@ from shared.api.problems import problem_of
 from shared.api.rates import spend_callback
 from shared.api.services import Services
 from shared.api.things import PREFIX, IntegrationPath, SlugPath, TenantPath
-from shared.domain.errors import InvalidCallback, InvalidInput
+from shared.domain.errors import FarshoreError, InvalidCallback, InvalidInput
 from shared.ports.identity import Principal
 from shared.usecases import connect
 from shared.usecases.callback import cookie_name, hashed
@@ -155,7 +155,8 @@ def _refused(services: Services, error: Exception, cookies: list[Cookie]) -> Res
     problem = problem_of(error)
     if problem.status.is_server_error:
         services.report(error)
-    return _onto(_told(services, getattr(error, "return_to", ""), outcome=problem.code), cookies)
+    return_to = error.return_to if isinstance(error, FarshoreError) else ""
+    return _onto(_told(services, return_to, outcome=problem.code), cookies)
 
 
 def _told(services: Services, return_to: str, **query: str) -> str:

@@ -163,9 +163,7 @@ def test_an_answer_by_post_is_not_taken(consent):
     assert consent.status() == "pending"
 
 
-@pytest.mark.parametrize(
-    "query", ["", "state=%ff&code=x", "&".join(f"a{n}=1" for n in range(100))]
-)
+@pytest.mark.parametrize("query", ["", "state=%ff&code=x", "&".join(f"a{n}=1" for n in range(100))])
 def test_a_query_that_is_none_is_refused(consent, query):
     assert outcome(consent.back(query)) == {"outcome": "oauth_request_invalid"}
 

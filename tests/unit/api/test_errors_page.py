@@ -9,7 +9,7 @@ import pytest
 from shared.api.problems import OWN_CODES, problem_of
 from shared.domain import errors
 from shared.domain.errors import FarshoreError
-from shared.usecases.disconnect import DISCONNECTED
+from shared.usecases.disconnect import DISCONNECTED, UNREVOKED
 from shared.usecases.landing import UNRENEWABLE
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "errors.md").read_text()
@@ -46,4 +46,4 @@ def test_each_row_says_what_it_means_and_what_to_do():
 
 
 def test_reasons_that_are_no_errors_are_told_too():
-    assert set(re.findall(r"^\| `(\w+)` \| (?!\d{3})", PAGE, re.MULTILINE)) == {DISCONNECTED, UNRENEWABLE}
+    assert set(re.findall(r"^\| `(\w+)` \| (?!\d{3})", PAGE, re.MULTILINE)) == {DISCONNECTED, UNREVOKED, UNRENEWABLE}

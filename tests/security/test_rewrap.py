@@ -5,6 +5,7 @@ refresh. On DynamoDB and KMS (moto) it is shown that the real parts do the same.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -33,15 +34,15 @@ from shared.domain.provider import Endpoints, Provider, secret_context
 from shared.domain.seal import SealContext, Sealed
 from shared.domain.secret import Secret
 from shared.domain.tenant import Source, Tenant
-from shared.runtime.world import SystemClock
+from shared.runtime.world import After, SystemClock, SystemRandomness
 from shared.usecases.refresh import Refreshing, refresh_one
 from shared.usecases.rewrap import Progress, Rewrapping, rewrap
 from tests.counts import note
 from tests.model.bucket import Gate, Until
 from tests.model.memory import Cursors
 from tests.security.key_rings import FaithfulKms, Master, Ring
-from tests.unit.usecases.authorization import Agreement
-from tests.unit.usecases.fakes import Room, Town, gated
+from tests.unit.usecases.authorization import Agreement, Servers
+from tests.unit.usecases.fakes import Metrics, Room, Town, gated
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 OPERATOR = Actor("operator")
@@ -451,6 +452,7 @@ class Cloud:
     def __init__(self, tables: Any, kms: FaithfulKms) -> None:
         from shared.state.cursors import DynamoCursors
         from shared.state.integrations import DynamoIntegrations
+        from shared.state.leases import DynamoLeases
         from shared.state.providers import DynamoProviders
         from shared.state.tenants import DynamoTenants
         from shared.state.webhooks import DynamoWebhooks
@@ -459,13 +461,16 @@ class Cloud:
         self.old, self.new = (kms.client.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))
         self.tenants, self.providers = DynamoTenants(tables), DynamoProviders(tables)
         self.integrations, self.webhooks = DynamoIntegrations(tables), DynamoWebhooks(tables)
-        self.cursors, self.clock = DynamoCursors(tables), SystemClock()
+        self.cursors, self.leases, self.clock = DynamoCursors(tables), DynamoLeases(tables), SystemClock()
         self._fill(EnvelopeVault(lambda: KmsKeys(lambda: kms, self.old)))
         self.keys = CachedKeys(KmsKeys(lambda: kms, self.new, [self.old]))
         self.rewrapper = EnvelopeRewrapper(lambda: self.keys)
         self.before = self.opened(self.keys)
 
     def _fill(self, vault: EnvelopeVault) -> None:
+        self.servers = Servers(self.clock)
+        house = self.servers.house("prv_1")
+
         def seal(text: str, place: SealContext) -> Sealed:
             return vault.seal(Secret(text), place)
 
@@ -473,7 +478,10 @@ class Cloud:
         for tenant in TENANTS:
             self.tenants.add(Tenant(tenant, tenant, Source("s3", "main", f"{tenant}/"), AT), _event(tenant))
             self.integrations.add(by_key(tenant, seal), _event(tenant))
-            self.integrations.add(by_consent(tenant, seal, (f"access {tenant}", f"refresh {tenant}")), _event(tenant))
+            agreement = Agreement(Account("acc-1"), frozenset())
+            grant = house.issue(agreement, house.new_refresh(agreement))
+            tokens = grant.access.reveal(), grant.refresh.reveal()
+            self.integrations.add(by_consent(tenant, seal, tokens), _event(tenant))
             self.webhooks.add(webhook(tenant, seal), _event(tenant))
 
     def opened(self, keys: Any) -> list[str]:
@@ -482,6 +490,11 @@ class Cloud:
     def rewrap(self, **how: Any) -> Progress:
         rooms = (self.tenants, self.providers, self.integrations, self.webhooks)
         return rewrap(OPERATOR, Rewrapping(*rooms, self.rewrapper, self.cursors, self.clock, self.new), **how)
+
+    def refresh(self, tenant: str) -> Integration:
+        vault, parts = EnvelopeVault(lambda: self.keys), (self.integrations, self.providers, self.leases)
+        world = Refreshing(*parts, vault, self.servers, self.clock, SystemRandomness(), Metrics())
+        return refresh_one(tenant, "int_oauth", world, After(60), force=True)
 
 
 def _event(tenant: str) -> AuditEvent:
@@ -559,3 +572,23 @@ def test_on_kms_a_value_moved_to_another_place_is_not_rewrapped_there(cloud):
     with pytest.raises(SealBroken):
         cloud.rewrapper.rewrap(sealed, replace(place, record="prv_2"))
     assert "ReEncrypt" in cloud.kms.calls, "the key service itself refused"
+
+
+def test_on_kms_it_runs_beside_refreshes_and_ends_with_their_last_tokens_under_the_new_key(cloud):
+    """Both at full speed, on one table: whoever loses a compare-and-swap looks again."""
+    with ThreadPoolExecutor(len(TENANTS)) as pool:
+        running = [pool.submit(lambda name=tenant: [cloud.refresh(name) for _ in range(5)]) for tenant in TENANTS]
+        runs = 0
+        while not runs or not all(one.done() for one in running):
+            assert not cloud.rewrap().broken
+            runs += 1
+        last = [one.result()[-1] for one in running]
+    assert cloud.rewrap(dry_run=True).moved == 0
+    cloud.kms.client.disable_key(KeyId=cloud.old)
+    vault = EnvelopeVault(lambda: KmsKeys(lambda: cloud.kms, cloud.new))
+    for tenant, refreshed in zip(TENANTS, last, strict=True):
+        found = cloud.integrations.get(tenant, "int_oauth", fresh=True)
+        assert (found.generation, found.status) == (refreshed.generation, "active") == (10, "active")
+        token = vault.open(found.tokens.refresh, refresh_context(tenant, "int_oauth", found.generation)).reveal()
+        assert cloud.servers.house("prv_1").refreshers[token].current == token
+    assert len(cloud.opened(KmsKeys(lambda: cloud.kms, cloud.new))) == VALUES

@@ -52,10 +52,6 @@ class Outbound(HTTPSession):  # type: ignore[misc]  # requests-hardened has no t
             for scheme in ("http", "https"):
                 self.mount(f"{scheme}://{host}/", ListedAdapter())
 
-    def get_adapter(self, url: str | bytes) -> Any:
-        """A new one for each call: adapters keep connections, and a kept one may be dead without our knowing."""
-        return type(super().get_adapter(url))()
-
     def request(self, *rest: Any, **named: Any) -> requests.Response:
         try:
             response: requests.Response = super().request(*rest, **named)
@@ -66,11 +62,7 @@ class Outbound(HTTPSession):  # type: ignore[misc]  # requests-hardened has no t
     def send(self, request: requests.PreparedRequest, **named: Any) -> requests.Response:
         call = Call(time.monotonic() + self._seconds)
         token = CALL.set(call)
-        named |= {
-            "stream": True,
-            "allow_redirects": False,
-            "timeout": (min(CONNECT_SECONDS, self._seconds), self._seconds),
-        }
+        named |= {"stream": True, "timeout": (min(CONNECT_SECONDS, self._seconds), self._seconds)}
         try:
             response: requests.Response = super().send(request, **named)
             with response:

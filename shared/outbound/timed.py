@@ -64,6 +64,10 @@ class _Response(http.client.HTTPResponse):
         super().__init__(sock, *rest, **named)
         self.fp = io.BufferedReader(_Until(self.fp.detach(), sock, CALL.get()))
 
+    def begin(self) -> None:
+        super().begin()
+        self.will_close = True  # so that the connection serves no second call: it might be dead by then, unknown to us
+
 
 class _Http(HTTPConnection):
     response_class = _Response

@@ -202,12 +202,25 @@ def test_a_connection_that_breaks_after_the_request_may_have_reached_someone():
     assert caught.value.reached
 
 
-def test_each_call_has_a_connection_of_its_own_and_keeps_no_cookie():
-    with loopback(bytes_of("200 OK", b"", "Set-Cookie: a=b; Path=/", "Connection: keep-alive")) as server:
+def test_each_call_has_a_connection_of_its_own_that_ends_with_it():
+    more = []
+
+    def keep(connection, over):
+        bytes_of("200 OK", b"", "Connection: keep-alive")(connection, over)
+        more.append(connection.recv(1))
+
+    with loopback(keep) as server:
+        http = session(server)
+        answers = [http.get(server.url) for _ in range(3)]
+        assert [each.status_code for each in answers] == [200] * 3
+    assert more == [b""] * 3
+
+
+def test_no_cookie_is_kept():
+    with loopback(bytes_of("200 OK", b"", "Set-Cookie: a=b; Path=/")) as server:
         http = session(server)
         for _ in range(2):
             http.get(server.url)
-        assert len(server.asked) == 2
         assert b"cookie" not in server.asked[1].lower()
 
 

@@ -7,7 +7,7 @@ refresh. On DynamoDB and KMS (moto) it is shown that the real parts do the same.
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -446,6 +446,14 @@ def test_a_record_that_never_stands_still_ends_the_run_and_not_the_computer(hous
 
 
 # ---- on DynamoDB and KMS -------------------------------------------------------------------------------------------
+class Ahead(SystemClock):
+    def __init__(self, minutes: int) -> None:
+        self.ahead = timedelta(minutes=minutes)
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
 class Cloud:
     """The real repositories and the real key service's client, on moto."""
 
@@ -491,9 +499,10 @@ class Cloud:
         rooms = (self.tenants, self.providers, self.integrations, self.webhooks)
         return rewrap(OPERATOR, Rewrapping(*rooms, self.rewrapper, self.cursors, self.clock, self.new), **how)
 
-    def refresh(self, tenant: str) -> Integration:
+    def refresh(self, tenant: str, minutes: int) -> Integration:
+        """That many minutes from now: what was just done is not done again."""
         vault, parts = EnvelopeVault(lambda: self.keys), (self.integrations, self.providers, self.leases)
-        world = Refreshing(*parts, vault, self.servers, self.clock, SystemRandomness(), Metrics())
+        world = Refreshing(*parts, vault, self.servers, Ahead(minutes), SystemRandomness(), Metrics())
         return refresh_one(tenant, "int_oauth", world, After(60), force=True)
 
 
@@ -577,7 +586,8 @@ def test_on_kms_a_value_moved_to_another_place_is_not_rewrapped_there(cloud):
 def test_on_kms_it_runs_beside_refreshes_and_ends_with_their_last_tokens_under_the_new_key(cloud):
     """Both at full speed, on one table: whoever loses a compare-and-swap looks again."""
     with ThreadPoolExecutor(len(TENANTS)) as pool:
-        running = [pool.submit(lambda name=tenant: [cloud.refresh(name) for _ in range(5)]) for tenant in TENANTS]
+        turns = range(5)
+        running = [pool.submit(lambda name=tenant: [cloud.refresh(name, turn) for turn in turns]) for tenant in TENANTS]
         runs = 0
         while not runs or not all(one.done() for one in running):
             assert not cloud.rewrap().broken

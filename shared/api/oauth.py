@@ -166,7 +166,7 @@ def _told(services: Services, return_to: str, **query: str) -> str:
 
 
 def _onto(url: str, cookies: list[Cookie]) -> Response[Any]:
-    return Response(HTTPStatus.SEE_OTHER.value, headers={**_HEADERS, "Location": url}, cookies=cookies)
+    return Response(HTTPStatus.SEE_OTHER.value, body="", headers={**_HEADERS, "Location": url}, cookies=cookies)
 
 
 def _unbound(request: Request, state: str) -> list[Cookie]:

@@ -42,4 +42,4 @@ def made[M: BaseModel](model: M, version: int, *place: str) -> Response[M]:
 
 def gone() -> Response[Any]:
     """Nothing is there any more."""
-    return Response(HTTPStatus.NO_CONTENT.value)
+    return Response(HTTPStatus.NO_CONTENT.value, body="")  # null would not do everywhere

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from functions.aws.invocation import invocation
-from shared.domain.audit import AuditEntry
-from shared.domain.errors import FarshoreError, MalformedEvent
+from shared.domain.audit import AuditEntry, digest
+from shared.domain.errors import FarshoreError, MalformedEvent, StateUnavailable
 from shared.runtime.container import Container, container
 from shared.runtime.logs import cause
 from shared.usecases.notices import announce
 
-_READABLE = (KeyError, TypeError, ValueError, AttributeError)  # what odd images bring about
+_UNREADABLE = (MalformedEvent, KeyError, TypeError, ValueError, AttributeError)  # what odd images bring about
 
 
 class NoticesStopped(Exception):
@@ -44,6 +44,13 @@ def handler(event: Mapping[str, Any], context: Any) -> Mapping[str, Any]:
         return {"batchItemFailures": [{"itemIdentifier": at} for at in read.stopped_at]}
 
 
+def _sound(entry: AuditEntry) -> AuditEntry:
+    """The entry, if its hash is its own: what nobody wrote through the trail is told to nobody."""
+    if digest(entry.event, entry.sequence, entry.previous) != entry.hash:
+        raise MalformedEvent
+    return entry
+
+
 class _Reading:
     """Reads a batch as far as it can be read."""
 
@@ -57,17 +64,19 @@ class _Reading:
         return self._entries
 
     def take(self, record: Mapping[str, Any]) -> bool:
-        """Whether to go on. A row that is none is buried; one of a newer release waits for that release."""
+        """Whether to go on. A row that is no entry, or not the one that was hashed, is buried; one of a newer release waits
+        for that release.
+        """
         try:
             entry = self._host.recorded(record["dynamodb"]["NewImage"])
-        except FarshoreError as error:
+            if entry is not None:
+                self._entries.append(_sound(entry))
+        except StateUnavailable as error:
             self._host.logger.warning("entry not read", **cause(error))
             return self._stop(record)
-        except _READABLE as error:
+        except _UNREADABLE as error:
             self._host.logger.warning("entry refused", **cause(error))
             return self._bury(record)
-        if entry is not None:
-            self._entries.append(entry)
         return True
 
     def _stop(self, record: Mapping[str, Any]) -> bool:

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from shared.domain.errors import Misconfigured
+from shared.domain.errors import InvalidInput, Misconfigured
 from shared.runtime import container as composition
 from shared.runtime.container import Container
 from shared.runtime.settings import Settings
@@ -19,6 +19,15 @@ WHOLE = Settings(
     jobs_dlq_url="https://dead-jobs",
     key_id="key",
     cursor_secret_id="cursor",
+    public_url="https://farshore.example/",
+    return_urls="https://app.example/clouds, https://app.example/",
+    private_hosts="127.0.0.1:8080",
+    former_key_ids="old-key",
+    refresh_queue_url="https://refreshes",
+    refresh_dlq_url="https://dead-refreshes",
+    deliveries_queue_url="https://deliveries",
+    deliveries_dlq_url="https://dead-deliveries",
+    event_bus="farshore",
     issuer="https://issuer.example",
     audience="farshore",
 )
@@ -27,6 +36,21 @@ PARTS = (
     "replicating",
     "sweeping",
     "provisioning",
+    "administration",
+    "tenancy",
+    "managing",
+    "connecting",
+    "disconnecting",
+    "refreshing",
+    "timing",
+    "checking",
+    "hooks",
+    "announcing",
+    "delivering",
+    "rewrapping",
+    "recorded",
+    "refresh_letters",
+    "delivery_letters",
     "api",
     "verifier",
     "job_letters",
@@ -58,6 +82,23 @@ def test_the_parts_of_a_world_are_the_hosts_own():
     assert host.replicating.stores is host.sweeping.stores is host.stores
     assert host.planning.queue is host.jobs
     assert host.planning.metrics is host.metrics
+    assert host.checking.refreshing is host.refreshing
+    assert host.connecting.vault is host.managing.vault is host.vault
+    assert host.connecting.servers is host.disconnecting.servers is host.servers
+
+
+def test_consents_begin_and_end_where_the_operator_says():
+    world = Container(WHOLE).connecting
+    assert world.public_url == "https://farshore.example"
+    assert tuple(world.return_urls) == ("https://app.example/clouds", "https://app.example/")
+
+
+def test_urls_that_people_set_are_checked_but_for_the_operators_own_hosts():
+    check = Container(WHOLE).managing.check_url
+    check("http://127.0.0.1:8080/token")
+    for url in ("http://127.0.0.1:8081/token", "https://127.0.0.1:8081/token", "https://[::1]/"):
+        with pytest.raises(InvalidInput):
+            check(url)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +108,9 @@ def test_the_parts_of_a_world_are_the_hosts_own():
         ("jobs", None),
         ("job_letters", "FARSHORE_JOBS_QUEUE_URL"),
         ("event_letters", "FARSHORE_EVENTS_QUEUE_URL"),
+        ("refresh_letters", "FARSHORE_REFRESH_QUEUE_URL"),
+        ("delivery_letters", "FARSHORE_DELIVERIES_QUEUE_URL"),
+        ("bus", "FARSHORE_EVENT_BUS"),
         ("sqs", "AWS_REGION"),
         ("api", "FARSHORE_CURSOR_SECRET_ID"),
     ],

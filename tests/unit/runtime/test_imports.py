@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-HANDLERS = ("plan", "replicate", "sweep", "api")
+HANDLERS = ("plan", "replicate", "sweep", "api", "connect", "refresh", "notify", "deliver")
 BUDGET = 2.0  # CPU of an import over that of `import boto3; boto3.client("s3")`
 BASELINE = 'import boto3; boto3.client("s3", region_name="us-east-1")'
 _MEASURE = "import resource; {0}; used = resource.getrusage(resource.RUSAGE_SELF); print(used.ru_utime + used.ru_stime)"
@@ -43,10 +43,20 @@ def test_no_import_costs_more_than_its_budget(tmp_path):
 @pytest.mark.parametrize("name", HANDLERS)
 def test_an_import_loads_no_stores_sdk_and_needs_no_environment(name):
     modules = loaded(f"import functions.aws.{name}")
-    assert not modules & {"azure", "boto3", "botocore.session", "pynamodb", "awscrt", "aws_xray_sdk"}
+    assert not modules & {
+        "azure",
+        "boto3",
+        "botocore.session",
+        "pynamodb",
+        "awscrt",
+        "aws_xray_sdk",
+        "requests",
+        "authlib",
+        "msal",
+    }
 
 
-@pytest.mark.parametrize("name", ["plan", "replicate", "sweep"])
+@pytest.mark.parametrize("name", ["plan", "replicate", "sweep", "refresh", "notify", "deliver"])
 def test_workers_load_nothing_of_the_api(name):
     assert not loaded(f"import functions.aws.{name}") & {"pydantic", "jwt", "shared.api", "shared.oauth"}
 

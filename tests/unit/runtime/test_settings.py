@@ -51,3 +51,8 @@ def test_what_is_needed_and_missing_is_named():
         Settings().need("key_id")
     with pytest.raises(Misconfigured, match="set AWS_REGION"):
         Settings().need("region")
+
+
+@pytest.mark.parametrize(("text", "parts"), [("", ()), ("a", ("a",)), (" a , b,,", ("a", "b"))])
+def test_a_list_is_its_parts(text, parts):
+    assert Settings(return_urls=text).listed("return_urls") == parts

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from shared.crypto import envelope
 from shared.crypto.context import canonical
-from shared.domain.seal import SealContext
 from shared.crypto.envelope import PLAINTEXT_MAX, seal, unseal
 from shared.domain.errors import InvalidInput, SealBroken
+from shared.domain.seal import SealContext
 from tests.security.crypto_fakes import CONTEXT, DATA, BookOfKeys, CarelessKeys, HonestKeys, contexts
 
 PLAINTEXT = b'{"accountKey":"canary"}'

@@ -10,7 +10,7 @@ import pytest
 from functions import rewrap_command
 from functions.rewrap_command import Unmoved
 from shared.domain.errors import Misconfigured
-from tests.security.test_rewrap import VALUES, House
+from tests.security.rewrap_house import VALUES, House
 
 
 @pytest.fixture

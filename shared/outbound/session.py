@@ -62,7 +62,11 @@ class Outbound(HTTPSession):  # type: ignore[misc]  # requests-hardened has no t
     def send(self, request: requests.PreparedRequest, **named: Any) -> requests.Response:
         call = Call(time.monotonic() + self._seconds)
         token = CALL.set(call)
-        named |= {"stream": True, "timeout": (min(CONNECT_SECONDS, self._seconds), self._seconds)}
+        named |= {
+            "stream": True,
+            "verify": named.get("verify") or True,
+            "timeout": (min(CONNECT_SECONDS, self._seconds), self._seconds),
+        }
         try:
             response: requests.Response = super().send(request, **named)
             with response:

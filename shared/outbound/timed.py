@@ -5,16 +5,20 @@ whole answer, headers included.
 import http.client
 import io
 import socket
+import ssl
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from requests_hardened.ip_filter import InvalidIPAddress
 from requests_hardened.ip_filter_adapter import IPFilterAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.ssl_ import create_urllib3_context
 
 from shared.outbound.addresses import is_public
 
@@ -93,12 +97,30 @@ class _HttpsPool(HTTPSConnectionPool):
     ConnectionCls = _Https
 
 
+@cache
+def _trust() -> ssl.SSLContext:
+    """The certificate authorities that requests trusts, read once: that takes more than all the rest of a call."""
+    context = create_urllib3_context()
+    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    return context
+
+
 class ListedAdapter(HTTPAdapter):
     """To hosts that the operator listed: wherever they are."""
 
     def init_poolmanager(self, *rest: Any, **named: Any) -> None:
         super().init_poolmanager(*rest, **named)
         self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        if verify is True and host["scheme"] == "https":
+            pool["ssl_context"] = _trust()
+        return host, pool
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        if verify is not True:  # else requests would have the same authorities read anew for each call
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]  # requests has few types
 
 
 class PublicAdapter(ListedAdapter, IPFilterAdapter):  # type: ignore[misc]  # requests-hardened has no types

@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from shared.outbound import timed
 from shared.outbound.errors import Unreachable
 from shared.outbound.session import Outbound
 from tests.unit.outbound.server import bytes_of, loopback
@@ -52,26 +53,36 @@ def secured(certificate, names):
 
 def calling(monkeypatch, port, tried):
     """Every name is at ``PUBLIC``; connections there end up at the loopback server."""
-    real = socket.create_connection
     monkeypatch.setattr(
         socket, "getaddrinfo", lambda *rest, **named: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (PUBLIC, 443))]
     )
 
     def connect(address, timeout, *rest, **named):
         tried.append(address[0])
-        monkeypatch.undo()
-        return real(("127.0.0.1", port), timeout)
+        line = socket.socket()
+        line.settimeout(timeout)
+        line.connect(("127.0.0.1", port))
+        return line
 
     monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
 
 
+@pytest.fixture
+def trusted(certificate, monkeypatch):
+    """Our own authority is the only one there is."""
+    monkeypatch.setattr(timed, "DEFAULT_CA_BUNDLE_PATH", str(certificate))
+    timed._trust.cache_clear()
+    yield
+    timed._trust.cache_clear()
+
+
+@pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize(("name", "answers"), [(NAME, True), ("other.example.com", False)])
 def test_the_name_is_proven_although_the_checked_address_is_called(name, answers, certificate, monkeypatch):
     names, tried = [], []
     with loopback(bytes_of("200 OK", b"ok"), secured(certificate, names)) as server:
         calling(monkeypatch, server.port, tried)
         http = Outbound()
-        http.verify = str(certificate)
         if answers:
             assert http.get(f"https://{name}/").text == "ok"
         else:
@@ -88,6 +99,37 @@ def test_a_certificate_nobody_trusts_reaches_no_one(certificate):
         assert (caught.value.reached, server.asked) == (False, [])
 
 
+def test_a_certificate_of_a_callers_own_choice_is_checked_as_well(certificate, monkeypatch):
+    with loopback(bytes_of("200 OK", b"ok"), secured(certificate, [])) as server:
+        calling(monkeypatch, server.port, [])
+        http = Outbound()
+        http.verify = str(certificate)
+        assert http.get(f"https://{NAME}/").text == "ok"
+
+
+def test_no_caller_can_switch_the_check_off(certificate):
+    with loopback(bytes_of("200 OK"), secured(certificate, [])) as server:
+        http = Outbound(frozenset({server.authority}))
+        http.verify = False
+        with pytest.raises(Unreachable):
+            http.get(f"https://{server.authority}/", verify=False)
+        assert server.asked == []
+
+
+@pytest.mark.usefixtures("trusted")
+def test_authorities_are_read_once(certificate, monkeypatch):
+    read = []
+    real = ssl.SSLContext.load_verify_locations
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *rest: read.append(rest) or real(*rest))
+    with loopback(bytes_of("200 OK"), secured(certificate, [])) as server:
+        http = Outbound(frozenset({server.authority}))
+        for _ in range(3):
+            with pytest.raises(Unreachable):  # the certificate is for a name, not for this address
+                http.get(f"https://{server.authority}/")
+    assert len(read) == 1
+
+
+@pytest.mark.usefixtures("trusted")
 def test_an_answer_that_drips_within_tls_ends_with_the_calls_time(certificate, monkeypatch):
     def drip(connection, over):
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -97,7 +139,6 @@ def test_an_answer_that_drips_within_tls_ends_with_the_calls_time(certificate, m
     with loopback(drip, secured(certificate, [])) as server:
         calling(monkeypatch, server.port, [])
         http = Outbound(seconds=0.4)
-        http.verify = str(certificate)
         start = time.monotonic()
         with pytest.raises(Unreachable) as caught:
             http.get(f"https://{NAME}/")

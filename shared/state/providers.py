@@ -103,5 +103,5 @@ class DynamoProviders:
 def used(model: type[ProviderItem], provider_id: ProviderId, by: int) -> Write:
     """Counts uses of a provider: one more only if it is enabled, one less whatever it is, as long as it is there."""
     row = model(ALL, provider_id)
-    condition = model.pk.exists() & (model.enabled == True) if by > 0 else model.pk.exists()  # noqa: E712 # an expression
+    condition = (model.enabled == True) if by > 0 else model.pk.exists()  # noqa: E712 # an expression
     return Update(row, [model.uses.add(by)], condition)

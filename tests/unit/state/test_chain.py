@@ -9,12 +9,12 @@ from shared.domain.audit import GENESIS, first_break
 from shared.domain.errors import (
     StateUnavailable,
 )
-from shared.state.answers import ConditionLost
+from shared.state.answers import ConditionLost, Contended
 from shared.state.audit import DynamoAudit, recorded
 from shared.state.chain import Chain
 from shared.state.connection_models import AuditItem, HeadItem, WebhookItem
 from shared.state.tables import bound
-from shared.state.transactions import Delete, Save, Update
+from shared.state.transactions import Delete, Save, Update, together
 from tests.unit.state.conftest import memory_of
 from tests.unit.state.records import (
     ALONE,
@@ -83,6 +83,19 @@ def test_an_entry_that_came_first_is_built_upon(tables, monkeypatch):
     assert chain.commit(event()).sequence == 4
     assert elsewhere.pauses == [0.02, 0.04, 0.08]
     assert first_break(documents(elsewhere)) is None
+
+
+def test_a_transaction_in_the_way_is_waited_for(moto_tables, monkeypatch):
+    pauses, busy = [], [Contended(), Contended()]
+
+    def together_after_others(*transaction) -> None:
+        if busy:
+            raise busy.pop()
+        together(*transaction)
+
+    monkeypatch.setattr("shared.state.chain.together", together_after_others)
+    assert Chain(moto_tables, sleep=pauses.append).commit(event()).sequence == 1
+    assert len(pauses) == 2
 
 
 def test_a_trail_that_never_rests_is_unavailability_after_a_bounded_time(moto_tables, monkeypatch):

@@ -21,14 +21,14 @@ from azure.storage.blob import BlobServiceClient
 
 import shared.runtime.container as composition
 from infra.local.emulators import Azurite, Emulator
-from shared.crypto.envelope import seal
+from shared.domain.audit import Actor, AuditEvent
 from shared.domain.ids import IntegrationId, RuleId, TargetName, TenantId
-from shared.domain.integration import AuthType, Integration
+from shared.domain.integration import AuthType, Integration, credentials_context
 from shared.domain.rule import Rule, Target
+from shared.domain.secret import Secret
 from shared.domain.tenant import Source, Tenant
 from shared.runtime.container import Container
 from shared.runtime.logs import LOUD
-from shared.runtime.stores import credentials_context
 from shared.state.models import MODELS
 from shared.state.tables import bound
 
@@ -71,7 +71,7 @@ class Stage:
     # ---- things --------------------------------------------------------------------------------------------------
     def tenant(self, name: str, bucket: str = "primary", prefix: str = "") -> TenantId:
         tenant = Tenant(TenantId(name), name, Source("s3", self.buckets[bucket], prefix), NOW)
-        self.host.tenants.add(tenant)
+        self.host.tenants.add(tenant, _event(tenant.id, "tenant.added"))
         return tenant.id
 
     def target(
@@ -86,8 +86,8 @@ class Stage:
         secret: Mapping[str, object],
     ) -> Integration:
         """An integration with sealed credentials, and a rule that sends everything there."""
-        context = credentials_context(tenant, name)
-        sealed = seal(json.dumps({**settings, **secret}).encode(), context, self.host.keys)
+        context = credentials_context(TenantId(tenant), IntegrationId(name), 1)
+        sealed = self.host.vault.seal(Secret(json.dumps({**settings, **secret})), context)
         made = Integration(
             id=IntegrationId(name),
             tenant_id=TenantId(tenant),
@@ -98,11 +98,12 @@ class Stage:
             created_at=NOW,
             updated_at=NOW,
             settings=settings,
-            sealed=sealed,
+            credentials=sealed,
         )
-        self.host.integrations.add(made)
+        self.host.integrations.add(made, _event(tenant, "integration.added"))
         goal = Target(TargetName(name), IntegrationId(name))
-        self.host.rules.add(Rule(RuleId(f"to-{name}"), TenantId(tenant), goal, NOW))
+        rule = Rule(RuleId(f"to-{name}"), TenantId(tenant), goal, NOW)
+        self.host.rules.add(rule, _event(tenant, "rule.added"))
         return made
 
     def put(self, key: str, body: bytes) -> None:
@@ -156,6 +157,10 @@ class Stage:
         """Every item of every table, as stored."""
         tables = (bound(model, self.host.tables).Meta.table_name for model in MODELS)
         return [item for table in tables for item in self.aws("dynamodb").scan(TableName=table)["Items"]]
+
+
+def _event(tenant: str, action: str) -> AuditEvent:
+    return AuditEvent(tenant, NOW, Actor("stage"), action, "stage")
 
 
 def _record(message: Mapping[str, Any], receives: int) -> Mapping[str, Any]:

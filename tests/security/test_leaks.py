@@ -18,10 +18,10 @@ from infra.local.emulators import AZURITE_ACCOUNT, AZURITE_KEY, Azurite, Emulato
 from infra.local.issuer import AUDIENCE, mint, serving, signing_key
 from infra.local.processes import free_port
 from shared.crypto.envelope import seal
-from shared.domain.integration import AuthType, Integration
+from shared.domain.ids import TenantId
+from shared.domain.integration import AuthType, Integration, credentials_context
 from shared.ports.world import Keys
 from shared.runtime.logs import LOUD
-from shared.runtime.stores import credentials_context
 from tests.conformance.faults import answer, reset_after, reset_before
 from tests.conformance.proxy import Fault, Proxy, Request, proxy
 from tests.security.leaks_stage import ATTEMPTS, LambdaContext, Stage, container_of, created, stage
@@ -315,7 +315,7 @@ def _resealed(scene: Scene, target: str, change: Callable[[Integration, Keys], b
     scene.farshore.aws("dynamodb").update_item(
         TableName=f"{scene.farshore.prefix}-integrations",
         Key={"tenant": {"S": target}, "id": {"S": target}},
-        UpdateExpression="SET sealed = :s",
+        UpdateExpression="SET credentials = :s",
         ExpressionAttributeValues={":s": {"B": change(held, host.keys)}},
     )
     host.__dict__.pop("integrations")
@@ -323,11 +323,13 @@ def _resealed(scene: Scene, target: str, change: Callable[[Integration, Keys], b
 
 
 def _flipped(held: Integration, _: Keys) -> bytes:
-    return (held.sealed or b"")[:-1] + bytes([(held.sealed or b"\0")[-1] ^ 1])
+    assert held.credentials is not None
+    box = held.credentials.box
+    return box[:-1] + bytes([box[-1] ^ 1])
 
 
 def _moved(held: Integration, keys: Keys) -> bytes:
-    return seal(json.dumps({"accountKey": WRONG_KEY}).encode(), credentials_context("azure-key", held.id), keys)
+    return seal(json.dumps({"accountKey": WRONG_KEY}).encode(), credentials_context(TenantId("azure-key"), held.id, 1), keys)
 
 
 def _plain(_: Integration, __: Keys) -> bytes:
@@ -335,11 +337,11 @@ def _plain(_: Integration, __: Keys) -> bytes:
 
 
 def _no_json(held: Integration, keys: Keys) -> bytes:
-    return seal(f"{{'accountKey': {WRONG_KEY}".encode(), credentials_context(held.tenant_id, held.id), keys)
+    return seal(f"{{'accountKey': {WRONG_KEY}".encode(), credentials_context(held.tenant_id, held.id, 1), keys)
 
 
 def _no_object(held: Integration, keys: Keys) -> bytes:
-    return seal(json.dumps([WRONG_KEY]).encode(), credentials_context(held.tenant_id, held.id), keys)
+    return seal(json.dumps([WRONG_KEY]).encode(), credentials_context(held.tenant_id, held.id, 1), keys)
 
 
 @pytest.mark.parametrize("change", [_flipped, _moved, _plain, _no_json, _no_object])

@@ -215,7 +215,7 @@ def _kept(
     """Writes the grant into the integration, and ends the one of another account that it replaces."""
     actor = Actor(flow.user, answer.origin)
     was, new = rounds(None, lambda: _written(flow, grant, account, provider, actor, world))
-    if was.account is not None and was.account.id != account.id and not _shared(was, was.account, world):
+    if was.account is not None and was.account.id != account.id and not _shared(flow, was.account, world):
         why = why_not_revoked(was, provider, world.vault, world.servers)
         if why is not None:
             world.audit.append(_event(flow, "revocation_failed", actor, world, outcome=why))
@@ -240,15 +240,16 @@ def _written(
 def _give_back(
     flow: Flow, grant: Grant, account: Account | None, server: AuthorizationServer, world: Connecting
 ) -> None:
-    """Revokes a grant that is not followed, as far as that goes, so that nobody holds it who was not to have it."""
+    """Revokes a grant that is not followed, as far as that goes, so that nobody holds it who was not to have it. Not one beside
+    which another lives, be it this integration's own.
+    """
     with suppress(FarshoreError):
-        integration = world.integrations.get(flow.tenant_id, flow.integration_id)
-        if integration is None or not _shared(integration, account, world):
+        if not _shared(flow, account, world):
             server.revoke(grant.access, grant.refresh)
 
 
-def _shared(it: Integration, account: Account | None, world: Connecting) -> bool:
-    return shares_account(it, account, world.integrations)
+def _shared(flow: Flow, account: Account | None, world: Connecting) -> bool:
+    return shares_account(flow.tenant_id, flow.provider_id, account, world.integrations)
 
 
 def _event(flow: Flow, what: str, actor: Actor, world: Connecting, **parts: Any) -> AuditEvent:

@@ -127,7 +127,7 @@ def _erased(was: Integration, world: Disconnecting) -> Integration:
 
 def _revoked(was: Integration, world: Disconnecting) -> str | None:
     """None if nothing is left to do at the provider; else why something may be."""
-    if was.tokens is None or shares_account(was, was.account, world.integrations):
+    if was.tokens is None or shares_account(was.tenant_id, was.provider_id, was.account, world.integrations):
         return None
     provider = world.providers.get(was.provider_id) if was.provider_id else None
     return why_not_revoked(was, provider, world.vault, world.servers)

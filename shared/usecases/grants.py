@@ -2,6 +2,7 @@
 
 from shared.domain.errors import FarshoreError
 from shared.domain.grant import Grant
+from shared.domain.ids import ProviderId, TenantId
 from shared.domain.integration import Account, Integration, access_context, refresh_context
 from shared.domain.provider import Provider, secret_context
 from shared.ports.oauth import AuthorizationServer, AuthorizationServers
@@ -61,22 +62,22 @@ def why_not_revoked(
     return None if ended else NOT_OFFERED
 
 
-def shares_account(it: Integration, account: Account | None, integrations: Integrations) -> bool:
-    """Whether another integration of the tenant is connected to this account at the same provider.
+def shares_account(
+    tenant_id: TenantId, provider_id: ProviderId | None, account: Account | None, integrations: Integrations
+) -> bool:
+    """Whether an integration of the tenant is connected to this account at this provider.
 
-    To revoke one grant may end all that the account gave our client (Google), so a shared one is only forgotten here.
+    To revoke one grant may end all that the account gave our client (Google), so a grant beside another is only forgotten
+    here.
     """
     after = None
     while account is not None:
-        page = integrations.of(it.tenant_id, after=after, limit=_PAGE)
-        if any(_beside(other, it, account) for other in page):
+        page = integrations.of(tenant_id, after=after, limit=_PAGE)
+        if any(
+            it.tokens and (it.provider_id, it.account and it.account.id) == (provider_id, account.id) for it in page
+        ):
             return True
         if len(page) < _PAGE:
             break
         after = page[-1].id
     return False
-
-
-def _beside(other: Integration, it: Integration, account: Account) -> bool:
-    connected = other.tokens is not None and other.account is not None and other.account.id == account.id
-    return connected and other.provider_id == it.provider_id and other.id != it.id

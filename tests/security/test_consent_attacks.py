@@ -64,6 +64,14 @@ def test_an_answer_without_state(state):
 def test_a_state_that_was_never_given_out(state):
     at = stage()
     refused(at, brought(at, state=state), InvalidState)
+    assert at.town.script.count("flows.take") == 0
+
+
+@pytest.mark.attack(2)
+def test_what_cannot_be_a_state_costs_no_look():
+    at = stage()
+    refused(at, brought(at, state="x" * 2000), InvalidState)
+    assert at.town.script.count("flows.look") == 0
 
 
 @pytest.mark.attack(3)

@@ -32,7 +32,18 @@ from shared.usecases.connect import Finished, Handover, StartRequest, start
 from shared.usecases.integrations import IntegrationChanges, NewIntegration, add_integration, change_integration
 from shared.usecases.providers import ProviderChanges, change_provider
 from tests.unit.usecases.authorization import challenge
-from tests.unit.usecases.stage import ANN, CLIENT_SECRET, HOME, LOOPBACK, PUBLIC, ROOT, administration, managing, stage
+from tests.unit.usecases.stage import (
+    ANN,
+    CLIENT_SECRET,
+    HOME,
+    HOUSE,
+    LOOPBACK,
+    PUBLIC,
+    ROOT,
+    administration,
+    managing,
+    stage,
+)
 
 CANARIES = ("access-canary", "refresh-canary", "code-canary", CLIENT_SECRET)
 
@@ -232,6 +243,106 @@ def test_a_grant_that_another_integration_lives_on_is_not_ended():
         at.finish(at.answer(started, at.house.approve(started.url, "acc-2")))
     assert at.town.script.count("server.revoke") == 0
     assert at.town.integrations.items["acme", other.id].status == "active"
+
+
+def test_a_confirmed_change_leaves_a_grant_that_another_integration_lives_on():
+    at = stage()
+    at.connect("acc-1")
+    at.connect("acc-1", it=at.add())
+    at.connect("acc-2", confirmed=True)
+    assert at.town.script.count("server.revoke") == 0
+
+
+def test_an_old_grant_that_could_not_be_ended_is_on_record():
+    at = stage()
+    at.connect("acc-1")
+    at.town.script.before["server.revoke"].append(ProviderUnavailable())
+    assert at.connect("acc-2", confirmed=True).status == "active"
+    last = at.town.audit.events("acme")[-1]
+    assert (last.action, last.outcome) == ("integration.revocation_failed", "provider_unavailable")
+
+
+def test_reconnecting_the_same_account_ends_nothing():
+    at = stage()
+    at.connect()
+    at.connect()
+    assert at.town.script.count("server.revoke") == 0
+
+
+def test_a_reconnect_that_fails_does_not_end_the_connection_there_is():
+    at = stage()
+    at.connect()
+    started = at.start()
+    answer = at.answer(started, at.house.approve(started.url))
+    at.town.script.before["integrations.change"] = [VersionMismatch() for _ in range(9)]
+    with pytest.raises(VersionMismatch):
+        at.finish(answer)
+    assert at.town.script.count("server.revoke") == 0
+
+
+def test_the_same_account_at_another_provider_is_another_account():
+    at = stage()
+    other = at.offer(**{**HOUSE, "slug": "other"})
+    at.town.servers.house(other.id).secret = CLIENT_SECRET
+    at.connect("acc-1")
+    elsewhere = at.add(slug="other")
+    started = at.start(elsewhere)
+    given = at.town.servers.house(other.id).approve(started.url, "acc-1")
+    at.finish(at.answer(started, given, redirect_path="/api/v1/oauth/other/callback"))
+    at.connect("acc-2", confirmed=True)
+    assert at.town.script.count("server.revoke") == 1
+
+
+def test_siblings_are_found_on_any_page():
+    at = stage()
+    at.connect("acc-1")
+    last = at.connect("acc-1", it=at.add())
+    waiting = replace(at.add(), account=None)
+    at.town.integrations.elsewhere(replace(last, id="zzz"))
+    del at.town.integrations.items["acme", last.id]
+    for number in range(250):
+        at.town.integrations.elsewhere(replace(waiting, id=f"int_{number:03}"))
+    at.connect("acc-2", confirmed=True)
+    assert at.town.script.count("server.revoke") == 0
+
+
+@pytest.mark.parametrize("when", ["before", "while the code is traded"])
+def test_an_integration_that_became_another_is_not_connected(when):
+    at = stage()
+    started = at.start()
+    answer = at.answer(started, at.house.approve(started.url))
+
+    def change():
+        at.town.integrations.elsewhere(replace(at.now(), provider_id="prv_other", version=2))
+
+    if when == "before":
+        change()
+    else:
+        at.town.script.meanwhile["server.account"] = change
+    with pytest.raises(InvalidState):
+        at.finish(answer)
+    assert at.now().tokens is None
+    assert at.house.living() == []
+
+
+def test_nothing_is_connected_for_a_tenant_that_is_gone():
+    at = stage()
+    started = at.start()
+    answer = at.answer(started, at.house.approve(started.url))
+    del at.town.tenants.items["acme"]
+    with pytest.raises(InvalidState):
+        at.finish(answer)
+    assert at.town.script.count("server.exchange") == 0
+
+
+def test_nothing_is_connected_to_a_provider_that_is_switched_off():
+    at = stage()
+    started = at.start()
+    answer = at.answer(started, at.house.approve(started.url))
+    at.town.providers.elsewhere(replace(at.provider, enabled=False))
+    with pytest.raises(InvalidState):
+        at.finish(answer)
+    assert at.town.script.count("server.exchange") == 0
 
 
 def test_reconnecting_mends_what_is_broken():

@@ -83,6 +83,16 @@ def test_a_provider_is_named_once_and_must_be_offered(town, world):
             add_integration("acme", new, None, ANN, world)
 
 
+def test_a_way_of_signing_in_that_is_not_offered_is_refused(town, world):
+    desk = Administration(town.providers, town.vault, town.clock, town.randomness, lambda url: None)
+    only = ProviderChanges("Azure", "azure-sas", "azure_blob", ("sas_token",))
+    made = add_provider(only, None, ANN, desk, None)
+    settings = {"accountUrl": "https://a.blob.core.windows.net"}
+    new = NewIntegration("A", "account_key", made.id, container="backup", settings=settings)
+    with pytest.raises(InvalidInput, match="sas_token"):
+        add_integration("acme", new, {"accountKey": "k"}, ANN, world)
+
+
 def test_nothing_is_added_to_a_tenant_that_is_not_there(world):
     with pytest.raises(NotFound):
         add_integration("zeta", S3, KEYS, ANN, world)

@@ -121,8 +121,10 @@ def test_whoever_names_a_version_is_told_that_it_is_another(town, world, dropbox
         lambda: change_provider(dropbox.id, ProviderChanges(enabled=True), None, 1, ROOT, world),
         lambda: remove_provider(dropbox.id, 1, ROOT, world),
     ):
+        looks = town.script.count("providers.get")
         with pytest.raises(VersionMismatch):
             late()
+        assert town.script.count("providers.get") == looks + 1
     assert town.providers.get(dropbox.id, fresh=True).enabled is False
 
 

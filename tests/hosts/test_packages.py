@@ -16,7 +16,9 @@ from tests.security.leaks_stage import Stage, container_of, stage
 
 ROOT = Path(__file__).resolve().parents[2]
 EVENTS = ROOT / "events"
-FUNCTIONS = ("PlanFunction", "ReplicateFunction", "SweepFunction", "ApiFunction")
+API = ("ApiFunction", "ConnectFunction")
+OUTWARDS = ("ConnectFunction", "RefreshFunction", "DeliverFunction")
+FUNCTIONS = ("PlanFunction", "ReplicateFunction", "SweepFunction", "NotifyFunction", "ApiFunction", *OUTWARDS)
 KEY = "acme/a+b c%2Bd ünïcode/日本.txt"
 LIMIT_MIB = 250  # unpacked (AWS Lambda quotas)
 
@@ -106,6 +108,39 @@ def test_the_api_answers_its_sample(packages, farshore, tmp_path):
     assert outcome.answer["statusCode"] == 200, outcome.log
 
 
+def test_the_function_of_consents_answers_its_samples(packages, farshore, tmp_path):
+    """A start without a good token, and an answer to a consent that nobody began: both are turned away, in their ways."""
+    outcome = ran(packages, "ConnectFunction", "connect", sample("api-oauth-start.json"), tmp_path)
+    assert outcome.error is None, outcome.log
+    assert outcome.answer["statusCode"] == 401, outcome.log
+    outcome = ran(packages, "ConnectFunction", "connect", sample("api-oauth-callback.json"), tmp_path)
+    assert outcome.error is None, outcome.log
+    assert outcome.answer["statusCode"] == 303, outcome.log
+    assert outcome.answer["headers"]["Location"].endswith("/api/v1/oauth/done?outcome=oauth_state_invalid")
+
+
+def test_the_refresher_runs_at_its_time_and_takes_its_batch(packages, farshore, tmp_path):
+    outcome = ran(packages, "RefreshFunction", "refresh", sample("refresh-schedule.json"), tmp_path)
+    assert outcome.error is None, outcome.log
+    outcome = ran(packages, "RefreshFunction", "refresh", sample("sqs-refreshes.json"), tmp_path)
+    assert outcome.error is None, outcome.log
+    assert outcome.answer == {"batchItemFailures": []}
+    (buried,) = farshore.messages("refresh-dlq")
+    assert buried["MessageAttributes"]["cause"]["StringValue"] == "malformed_event"
+
+
+def test_the_notifier_tells_its_sample(packages, farshore, tmp_path):
+    outcome = ran(packages, "NotifyFunction", "notify", sample("audit-stream.json"), tmp_path)
+    assert outcome.error is None, outcome.log
+    assert outcome.answer == {"batchItemFailures": []}, outcome.log
+
+
+def test_the_function_that_tells_webhooks_takes_its_batch(packages, farshore, tmp_path):
+    outcome = ran(packages, "DeliverFunction", "deliver", sample("sqs-deliveries.json"), tmp_path)
+    assert outcome.error is None, outcome.log
+    assert outcome.answer == {"batchItemFailures": []}, outcome.log
+
+
 def test_each_package_fits_and_holds_what_it_needs_alone(packages):
     for function in FUNCTIONS:
         package = packages / function
@@ -115,4 +150,6 @@ def test_each_package_fits_and_holds_what_it_needs_alone(packages):
             function
         )
         has_api = (package / "pydantic").exists() and (package / "jwt").exists()
-        assert has_api is (function == "ApiFunction"), function
+        assert has_api is (function in (*API, *OUTWARDS)), function
+        clients = [(package / name).exists() for name in ("authlib", "google/auth", "msal", "requests_hardened")]
+        assert clients == [function in OUTWARDS] * 4, function

@@ -190,9 +190,10 @@ def stage(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, **environment: st
     prefix = f"sec{os.getpid()}x{next(_NUMBERS)}"
     made = Stage(emulator, prefix)
     key = made.aws("kms").create_key()["KeyMetadata"]["KeyId"]
-    for name in ("events", "events-dlq", "jobs", "jobs-dlq"):
+    for name in ("events", "events-dlq", "jobs", "jobs-dlq", "refresh", "refresh-dlq", "deliveries", "deliveries-dlq"):
         answer = made.aws("sqs").create_queue(QueueName=f"{prefix}-{name}", Attributes={"VisibilityTimeout": "60"})
         made.queues[name] = answer["QueueUrl"]
+    made.aws("events").create_event_bus(Name=prefix)
     for name in ("primary", "backup"):
         made.buckets[name] = f"{prefix}-{name}"
         made.aws("s3").create_bucket(Bucket=made.buckets[name])
@@ -209,6 +210,12 @@ def stage(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, **environment: st
         "FARSHORE_EVENTS_DLQ_URL": made.queues["events-dlq"],
         "FARSHORE_JOBS_QUEUE_URL": made.queues["jobs"],
         "FARSHORE_JOBS_DLQ_URL": made.queues["jobs-dlq"],
+        "FARSHORE_REFRESH_QUEUE_URL": made.queues["refresh"],
+        "FARSHORE_REFRESH_DLQ_URL": made.queues["refresh-dlq"],
+        "FARSHORE_DELIVERIES_QUEUE_URL": made.queues["deliveries"],
+        "FARSHORE_DELIVERIES_DLQ_URL": made.queues["deliveries-dlq"],
+        "FARSHORE_EVENT_BUS": prefix,
+        "FARSHORE_PUBLIC_URL": "https://farshore.example",
         "FARSHORE_JOB_ATTEMPTS": str(ATTEMPTS),
         "FARSHORE_RETRY_BASE_SECONDS": "0.01",
         "FARSHORE_LOG_LEVEL": "DEBUG",

@@ -38,6 +38,11 @@ class QueryEvent(APIGatewayProxyEventV2):
         except ValueError:
             raise InvalidInput("the query is not UTF-8, or too long") from None
 
+    @property
+    def cookies(self) -> list[str]:
+        """The gateway puts them into a field of their own; others leave them in their header."""
+        return self.get("cookies") or [cookie for cookie in self.headers.get("cookie", "").split(";") if cookie]
+
 
 def reads_raw_query[F: Callable[..., Any]](route: F) -> F:
     """A route that others write the query of: it takes what it knows and passes over the rest."""

@@ -174,6 +174,12 @@ def test_an_answer_without_state_is_refused(consent):
     assert outcome(consent.back({"code": code})) == {"outcome": "oauth_request_invalid"}
 
 
+def test_cookies_are_found_where_a_gateway_leaves_them_in_their_header(consent):
+    sent = {"cookie": f"other=1; {consent.cookie}"}
+    answer = consent.back(consent.house.approve(consent.url), cookies=[], headers=sent)
+    assert outcome(answer)["outcome"] == "connected"
+
+
 @pytest.mark.attack(7)
 @pytest.mark.parametrize("cookies", [[], ["__Host-farshore-0000000000000000=x"], ["other=1"]])
 def test_another_browser_finishes_nothing(consent, cookies):

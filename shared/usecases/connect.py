@@ -121,6 +121,7 @@ def start(
     back = consent.redirect_uri(world.public_url, integration, provider, request.callback)
     chance, now = consent.drawn(world.randomness), world.clock.now()
     flow = consent.flow_of(integration, provider, request, actor.subject, chance, back, world.vault, now)
+    consent.tells_account(provider, flow.scopes)
     asked = ConsentRequest(flow.redirect_uri, chance.state, chance.verifier, chance.nonce, flow.scopes)
     url = server_of(provider, world.vault, world.servers).consent_url(asked)
     after = {"scopes": list(flow.scopes), "confirmedAccountChange": flow.confirmed}

@@ -120,6 +120,15 @@ def redirect_uri(public_url: str, integration: Integration, provider: Provider, 
     return f"{public_url}{API}/oauth/{provider.slug}/callback"
 
 
+def tells_account(provider: Provider, scopes: Collection[str]) -> None:
+    """Raises Misconfigured unless there is a way to learn whose account is connected: asked for before a person is."""
+    by_id_token = provider.issuer is not None and "openid" in scopes
+    if not (provider.endpoints and provider.endpoints.user_info) and not by_id_token and provider.dialect != "dropbox":
+        raise Misconfigured(
+            "the provider needs userInfoUrl, or an issuer and the scope openid, to tell whose account it is"
+        )
+
+
 def allowed(return_to: str, return_urls: Collection[str]) -> None:
     """Raises InvalidInput unless it is empty or one of them, letter by letter (RFC 9700, 4.11: open redirection)."""
     if return_to and return_to not in return_urls:

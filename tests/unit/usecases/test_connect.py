@@ -175,6 +175,26 @@ def test_without_a_public_url_nothing_begins():
         start("acme", at.integration.id, StartRequest(), ANN, replace(at.connecting, public_url=""))
 
 
+@pytest.mark.parametrize(
+    ("changes", "fine"),
+    [
+        ({}, False),
+        ({"issuer": "https://house.example"}, True),
+        ({"issuer": "https://house.example", "scopes": ("files.read",)}, False),
+        ({"dialect": "dropbox"}, True),
+        ({"user_info_url": "https://house.example/me"}, True),
+    ],
+)
+def test_nobody_is_asked_where_the_account_could_not_be_told(changes, fine):
+    at = stage(**{"user_info_url": None, **changes})
+    if fine:
+        assert at.start().url
+    else:
+        with pytest.raises(Misconfigured, match="userInfoUrl"):
+            at.start()
+        assert at.town.flows.items == {}
+
+
 def test_the_answer_itself_may_say_whose_account_it_is():
     at = stage()
     at.house.says_account = True

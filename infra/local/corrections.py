@@ -6,7 +6,6 @@ from typing import Any
 
 from infra.local.account import Account, resources
 
-
 _FEW = 2
 _CONCURRENCY: Mapping[str, str | None] = {
     "PlanFunction": "PlanConcurrency",

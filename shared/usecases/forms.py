@@ -9,6 +9,7 @@ from shared.domain.errors import InvalidInput
 from shared.domain.integration import AuthType
 
 _VALUE_MAX = 8192
+_URLS = ("endpoint", "accountUrl")
 _KEY_ISSUER = "https://oauth2.googleapis.com/token"
 
 
@@ -81,13 +82,15 @@ def fits(connector: str, auth_type: AuthType, settings: Mapping[str, str], crede
         raise InvalidInput(f"it may have {may}, secrets among credentials only")
     if not all(0 < len(value) <= _VALUE_MAX for value in [*settings.values(), *credentials.values()]):
         raise InvalidInput(f"settings and credentials are texts of 1 to {_VALUE_MAX} characters")
+    if any("?" in settings.get(name, "") or "@" in settings.get(name, "") for name in _URLS):
+        raise InvalidInput("accountUrl and endpoint are bare: what signs in goes among the credentials")
     if "serviceAccountKey" in credentials:
         _service_account(credentials["serviceAccountKey"])
 
 
 def endpoints(settings: Mapping[str, str], credentials: Mapping[str, str]) -> Iterator[str]:
     """Every URL that a connector would call because these settings say so; the caller checks where they lead."""
-    for name in ("endpoint", "accountUrl"):
+    for name in _URLS:
         if name in settings:
             yield settings[name]
     if "connectionString" in credentials:

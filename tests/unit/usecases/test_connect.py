@@ -343,6 +343,7 @@ def test_an_integration_that_became_another_is_not_connected(when):
         at.finish(answer)
     assert at.now().tokens is None
     assert at.house.living() == []
+    assert at.town.script.count("server.exchange") == (0 if when == "before" else 1)
 
 
 def test_nothing_is_connected_for_a_tenant_that_is_gone():

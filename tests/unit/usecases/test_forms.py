@@ -33,6 +33,15 @@ def test_a_service_accounts_key_is_sent_to_google_only(changes):
     assert "169.254" not in str(refused.value)
 
 
+@pytest.mark.parametrize("url", ["https://a.blob.core.windows.net/?sv=1&sig=canary", "https://user:canary@a.example"])
+def test_a_setting_is_no_hiding_place_for_a_secret(url):
+    with pytest.raises(InvalidInput) as refused:
+        fits("azure_blob", "account_key", {"accountUrl": url}, {"accountKey": "k"})
+    with pytest.raises(InvalidInput):
+        fits("s3", "iam_role", {"endpoint": url, "roleArn": "r"}, {})
+    assert "canary" not in str(refused.value)
+
+
 def test_a_key_that_is_no_json_is_refused_in_our_words():
     for key in ("{", "[]", '"x"', "null"):
         with pytest.raises(InvalidInput):

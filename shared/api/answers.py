@@ -61,3 +61,13 @@ def answers(
     for problem in sorted(set(problems)):
         told[problem] = {"description": _PROBLEMS[problem], "content": {MEDIA_TYPE: {"model": ProblemDocument}}}
     return told
+
+
+def links(argument: str, *operations: str, tenant: bool = False) -> Mapping[str, Any]:
+    """What can be done to a thing that was just made: each operation takes its id as ``argument``.
+
+    Args:
+        tenant: whether its path names a tenant before it.
+    """
+    above = {"tenant_id": "$request.path.tenant_id"} if tenant else {}
+    return {name: {"operationId": name, "parameters": {**above, argument: "$response.body#/id"}} for name in operations}

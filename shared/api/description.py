@@ -31,6 +31,7 @@ def document(app: ApiGatewayResolver) -> dict[str, Any]:
     for operations in told["paths"].values():
         for operation in operations.values():
             _without_default_problem(operation["responses"])
+            _without_body(operation["responses"])
             _with_raw_query(operation)
         _with_merge_patch(operations.get("patch", {}))
     _prune(told)
@@ -60,6 +61,12 @@ def _without_default_problem(responses: dict[str, Any]) -> None:
     content = responses.get("422", {}).get("content", {})
     if "application/json" in content:
         del responses["422"]
+
+
+def _without_body(responses: dict[str, Any]) -> None:
+    """Takes out the content that Powertools tells of where there is none."""
+    for status in ("204", "303"):
+        responses.get(status, {}).pop("content", None)
 
 
 def _with_raw_query(operation: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from shared.api.access import SIGNED_IN, Access, Owner
-from shared.api.answers import BODY, CHANGES, ETAG, GUARDED, PLACE, answers
+from shared.api.answers import BODY, CHANGES, ETAG, GUARDED, PLACE, answers, links
 from shared.api.etags import IfMatch, expected
 from shared.api.lists import LIMIT, Cursor, Limit, page
 from shared.api.schemas.integrations import (
@@ -27,6 +27,18 @@ from shared.usecases import disconnect, integrations
 ALL = "/tenants/<tenant_id>/cloud-integrations"
 ONE = f"{ALL}/<integration_id>"
 TAGS = ["Integrations"]
+_LINKS = links(
+    "integration_id",
+    "getIntegration",
+    "changeIntegration",
+    "removeIntegration",
+    "startConsent",
+    "refreshIntegration",
+    "testIntegration",
+    "getConnectionHealth",
+    "disconnectIntegration",
+    tenant=True,
+)
 
 Force = Annotated[bool, Query(description="Also if rules use it: they are paused.")]
 
@@ -96,7 +108,14 @@ def _changing(routes: APIGatewayHttpRouter, services: Services, access: Access) 
         tags=TAGS,
         security=SIGNED_IN,
         responses=answers(
-            "The integration.", Integration, *GUARDED, *BODY, 409, status=HTTPStatus.CREATED, headers=PLACE
+            "The integration.",
+            Integration,
+            *GUARDED,
+            *BODY,
+            409,
+            status=HTTPStatus.CREATED,
+            headers=PLACE,
+            links=_LINKS,
         ),
     )
     def add_integration(

@@ -103,7 +103,7 @@ def router(services: Services, access: Access) -> APIGatewayHttpRouter:
 
 def _onward() -> Answers:
     where = {"Location": {"description": "Where the browser goes on to.", "schema": {"type": "string"}}}
-    return answers("The browser goes on.", None, 429, status=HTTPStatus.SEE_OTHER, headers=where)
+    return answers("The browser goes on.", None, 404, 429, status=HTTPStatus.SEE_OTHER, headers=where)
 
 
 def _finished(services: Services, request: Request, principal: Principal | None, path: str) -> Response[Any]:

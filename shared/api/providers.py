@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Depends, Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from shared.api.access import SIGNED_IN, Access, Administrator, Owner
-from shared.api.answers import BODY, CHANGES, ETAG, GUARDED, PLACE, answers
+from shared.api.answers import BODY, CHANGES, ETAG, GUARDED, PLACE, answers, links
 from shared.api.etags import IfMatch, expected
 from shared.api.lists import LIMIT, Cursor, Limit, page
 from shared.api.schemas.closed import secret
@@ -33,6 +33,7 @@ from shared.usecases.rounds import rounds
 _ALL = "/cloud-providers"
 _ONE = f"{_ALL}/<provider_id>"
 _TAGS = ["Providers"]
+_LINKS = links("provider_id", "getProvider", "changeProvider", "removeProvider")
 
 
 def router(services: Services, access: Access) -> APIGatewayHttpRouter:
@@ -108,7 +109,9 @@ def _changing(routes: APIGatewayHttpRouter, services: Services, access: Access) 
         description="Name a preset and your client there, or say everything.",
         tags=_TAGS,
         security=SIGNED_IN,
-        responses=answers("The provider.", Provider, *GUARDED, *BODY, 409, status=HTTPStatus.CREATED, headers=PLACE),
+        responses=answers(
+            "The provider.", Provider, *GUARDED, *BODY, 409, status=HTTPStatus.CREATED, headers=PLACE, links=_LINKS
+        ),
     )
     def add_provider(
         body: NewProvider, administrator: Annotated[Administrator, Depends(access.administrator)]

@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Depends, Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from shared.api.access import SIGNED_IN, Access, Administrator
-from shared.api.answers import BODY, CHANGES, ETAG, GUARDED, PLACE, answers
+from shared.api.answers import BODY, CHANGES, ETAG, GUARDED, PLACE, answers, links
 from shared.api.etags import IfMatch, expected
 from shared.api.lists import LIMIT, Cursor, Limit, page
 from shared.api.schemas.tenants import NewTenant, Source, Tenant, TenantList, TenantPatch
@@ -21,6 +21,7 @@ from shared.usecases.rounds import rounds
 _ALL = "/tenants"
 _ONE = f"{_ALL}/<tenant_id>"
 _TAGS = ["Tenants"]
+_LINKS = links("tenant_id", "getTenant", "changeTenant", "removeTenant", "getSource", "moveSource")
 
 
 def router(services: Services, access: Access) -> APIGatewayHttpRouter:
@@ -78,7 +79,9 @@ def _changing(routes: APIGatewayHttpRouter, services: Services, access: Access) 
         summary="Take in a tenant",
         tags=_TAGS,
         security=SIGNED_IN,
-        responses=answers("The tenant.", Tenant, *GUARDED, *BODY, 409, status=HTTPStatus.CREATED, headers=PLACE),
+        responses=answers(
+            "The tenant.", Tenant, *GUARDED, *BODY, 409, status=HTTPStatus.CREATED, headers=PLACE, links=_LINKS
+        ),
     )
     def add_tenant(
         body: NewTenant, administrator: Annotated[Administrator, Depends(access.administrator)]

@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Depends, Response
 from aws_lambda_powertools.event_handler.router import APIGatewayHttpRouter
 
 from shared.api.access import SIGNED_IN, Access, Owner
-from shared.api.answers import BODY, CHANGES, ETAG, GUARDED, PLACE, answers
+from shared.api.answers import BODY, CHANGES, ETAG, GUARDED, PLACE, answers, links
 from shared.api.etags import IfMatch, expected
 from shared.api.lists import LIMIT, Cursor, Limit, page
 from shared.api.rates import spend_action
@@ -28,6 +28,16 @@ from shared.usecases import webhooks
 _ALL = "/tenants/<tenant_id>/webhooks"
 _ONE = f"{_ALL}/<webhook_id>"
 _TAGS = ["Webhooks"]
+_LINKS = links(
+    "webhook_id",
+    "getWebhook",
+    "changeWebhook",
+    "removeWebhook",
+    "rotateWebhook",
+    "testWebhook",
+    "listDeliveries",
+    tenant=True,
+)
 
 
 def router(services: Services, access: Access) -> APIGatewayHttpRouter:
@@ -89,7 +99,14 @@ def _changing(routes: APIGatewayHttpRouter, services: Services, access: Access) 
         tags=_TAGS,
         security=SIGNED_IN,
         responses=answers(
-            "The webhook, with its key.", MadeWebhook, *GUARDED, *BODY, 409, status=HTTPStatus.CREATED, headers=PLACE
+            "The webhook, with its key.",
+            MadeWebhook,
+            *GUARDED,
+            *BODY,
+            409,
+            status=HTTPStatus.CREATED,
+            headers=PLACE,
+            links=_LINKS,
         ),
     )
     def add_webhook(

@@ -17,7 +17,7 @@ from shared.domain.event import Job
 from shared.domain.ids import IntegrationId, RuleId, TargetName, TenantId
 from shared.domain.rule import Rule, Target
 from shared.oauth.bearer import BearerVerifier, Expected
-from shared.runtime.world import After, SystemClock, SystemRandomness
+from shared.runtime.world import After, SystemClock
 from shared.state.audit import DynamoAudit
 from shared.state.flows import DynamoFlows
 from shared.state.integrations import DynamoIntegrations
@@ -32,7 +32,7 @@ from shared.state.tenants import DynamoTenants
 from shared.state.webhooks import DynamoWebhooks
 from tests.unit.api.fakes import PUBLIC, Worlds
 from tests.unit.usecases.authorization import Servers
-from tests.unit.usecases.fakes import Metrics, Vault
+from tests.unit.usecases.fakes import Metrics, Randomness, Vault
 
 ISSUER = "https://issuer.example"
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -82,24 +82,26 @@ GHOST = Belongings("ghost", "prv_ghost", "int_ghost", "whk_ghost")
 class House:
     """The API, its state, and what was done to it."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, *, remembers: bool = True) -> None:
+        """Without ``remembers``, repositories read everything afresh: tests put other rows under them."""
         keys = {"keys": [{**jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key(), as_dict=True), "kid": "k"}]}
         about = {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/jwks"}
         verifier = BearerVerifier(
             Expected(ISSUER, "farshore"), fetch=lambda url: json.dumps(keys if url.endswith("jwks") else about).encode()
         )
-        clock = SystemClock()
+        clock, ticks = SystemClock(), count(step=3600)
+        memory = {} if remembers else {"clock": lambda: float(next(ticks))}
         self.ports = SimpleNamespace(
-            tenants=DynamoTenants(tables),
-            rules=DynamoRules(tables),
-            providers=DynamoProviders(tables),
-            integrations=DynamoIntegrations(tables),
+            tenants=DynamoTenants(tables, **memory),
+            rules=DynamoRules(tables, **memory),
+            providers=DynamoProviders(tables, **memory),
+            integrations=DynamoIntegrations(tables, **memory),
             webhooks=DynamoWebhooks(tables),
             flows=DynamoFlows(tables),
             leases=DynamoLeases(tables),
             audit=DynamoAudit(tables),
             clock=clock,
-            randomness=SystemRandomness(),
+            randomness=Randomness(),
             metrics=Metrics(),
             vault=Vault(),
             servers=Servers(clock),

@@ -95,7 +95,9 @@ def lacking(requested: tuple[str, ...], granted: tuple[str, ...]) -> frozenset[s
 def refreshed(
     was: Integration, grant: Grant, tokens: Tokens, provider: Provider, now: datetime, fraction: float
 ) -> tuple[Integration, AuditEvent | None]:
-    """It with new tokens. ``tokens`` are the grant's, sealed, with the refresh token that is good from now on."""
+    """It with new tokens: ``tokens``, the grant's, sealed; and the refresh token that it has, if they bring none."""
+    if tokens.refresh is None and was.tokens is not None:
+        tokens = replace(tokens, refresh=was.tokens.refresh)
     granted = was.scopes_granted if grant.scopes is None else tuple(sorted(grant.scopes))
     fewer = _fewer(was, granted)
     status: Status = "error" if fewer else "active"

@@ -116,7 +116,7 @@ def _read_on(row: Integration, turn: Turn) -> Integration | None:
 
 
 def seal(row: Integration, grant: Grant, turn: Turn) -> Tokens:
-    """The grant's tokens as the next generation; the refresh token is the old one if the provider keeps it.
+    """The grant's tokens as the next generation; without a refresh token if the provider keeps the old one.
 
     Raises:
         StateUnavailable: not before the deadline.
@@ -126,10 +126,8 @@ def seal(row: Integration, grant: Grant, turn: Turn) -> Tokens:
     while True:
         try:
             access = vault.seal(grant.access, access_context(*place))
-            kept = row.tokens.refresh if row.tokens else None
-            if grant.refresh is not None:
-                kept = vault.seal(grant.refresh, refresh_context(*place))
-            return Tokens(row.generation + 1, access, kept, grant.expires_at)
+            refresh = vault.seal(grant.refresh, refresh_context(*place)) if grant.refresh else None
+            return Tokens(row.generation + 1, access, refresh, grant.expires_at)
         except StateUnavailable as error:
             _insist(turn, error)
 

@@ -17,4 +17,7 @@ def answered(event: Mapping[str, Any], context: Any, name: str) -> Mapping[str, 
     host = container()
     with invocation(host, context, name):
         answer: Mapping[str, Any] = host.api.resolve(dict(event), context)
-        return answer
+        return {
+            **answer,
+            "body": answer.get("body") or "",
+        }  # text, always (payload format 2.0): Powertools says null for 204

@@ -38,3 +38,8 @@ def test_where_no_issuer_is_named_nobody_signs_in(served):
 def test_both_functions_speak_the_same_app(served):
     for host in (api, connect):
         assert json.loads(host.handler(sample("api-v2.json"), Context())["body"])["status"] == "ok"
+
+
+def test_an_answer_without_a_body_has_an_empty_one(served, monkeypatch):
+    monkeypatch.setattr(served.host.api, "resolve", lambda event, context: {"statusCode": 204, "body": None})
+    assert api.handler(sample("api-v2.json"), Context()) == {"statusCode": 204, "body": ""}

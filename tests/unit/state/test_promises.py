@@ -457,7 +457,9 @@ PLACES = [
 @pytest.mark.parametrize("place", PLACES)
 def test_a_source_moves_and_its_old_place_is_free(memory, elsewhere, place):
     memory.tenants.add(TENANT, event())
-    assert elsewhere.tenants.owner_of("s3", "main", "acme/x")
+    assert (
+        memory.tenants.owner_of("s3", "main", "acme/x") == elsewhere.tenants.owner_of("s3", "main", "acme/x") == TENANT
+    )
     moved = replace(TENANT, source=place, version=2)
     memory.tenants.change(moved, event())
     assert memory.tenants.owner_of(place.connector, place.bucket, place.prefix + "x") == moved

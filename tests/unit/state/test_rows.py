@@ -80,6 +80,8 @@ def test_a_write_that_arrived_though_its_answer_did_not_is_no_mismatch(memory):
     memory.integrations.change(changed)  # as botocore sends it again
     with pytest.raises(VersionMismatch):
         memory.integrations.change(replace(changed, name="Other"))
+    with pytest.raises(VersionMismatch):
+        memory.integrations.change(changed, event())  # a transaction knows itself when it is sent again
 
 
 def test_providers_are_remembered_unless_asked_freshly(provided, elsewhere, calls):

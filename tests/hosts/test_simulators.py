@@ -529,6 +529,15 @@ def test_a_connection_dropped_after_the_deed_leaves_the_deed_done() -> None:
         assert refresh(box, token).json()["error"] == "invalid_grant"
 
 
+def test_access_tokens_can_be_made_to_live_shortly(house: Simulator) -> None:
+    house.control(accessSeconds=20)
+    short = tokens(house)
+    assert short["expires_in"] == 20
+    house.control(accessSeconds=None, advance=21)
+    assert who(house, short["access_token"]).status_code == 401
+    assert tokens(house)["expires_in"] > 20
+
+
 @pytest.mark.parametrize("wrong", [{"next": {"nowhere": {}}}, {"next": {"token": {"explode": True}}}, {"unknown": 1}])
 def test_a_switch_that_does_not_exist_is_refused(google: Simulator, wrong: dict[str, Any]) -> None:
     assert HTTP.post(f"{google.base}/_control", json=wrong).status_code == 400

@@ -65,7 +65,8 @@ class Simulator:
 
         ``next``: faults, see ``Faults``. ``expire``: ``access`` or ``refresh``. ``revoke``: a person's id, or true for all.
         ``advance``: seconds by which the house's clock goes on. ``adminConsent``: whether an administrator has to agree
-        first. ``register``: redirect URIs that the client may use too.
+        first. ``register``: redirect URIs that the client may use too. ``accessSeconds``: the life of new access tokens; null:
+        the house's own.
 
         Raises:
             Malformed: there is no such switch, or not that way.
@@ -137,6 +138,11 @@ def _advance(simulator: Simulator, seconds: float) -> None:
     simulator.office.book.offset += seconds
 
 
+def _access_seconds(simulator: Simulator, seconds: float | None) -> None:
+    own = simulator.house.rules
+    simulator.office.book.rules = own if seconds is None else replace(own, access=seconds)
+
+
 _SWITCHES: Mapping[str, Callable[[Simulator, Any], None]] = {
     "next": lambda simulator, said: simulator.planned.plan(said),
     "expire": lambda simulator, kind: simulator.office.book.expire(kind),
@@ -144,6 +150,7 @@ _SWITCHES: Mapping[str, Callable[[Simulator, Any], None]] = {
     "advance": _advance,
     "adminConsent": _admin,
     "register": Simulator.register,
+    "accessSeconds": _access_seconds,
 }
 
 

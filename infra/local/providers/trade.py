@@ -17,7 +17,7 @@ def trade(house: House, office: Office, request: Request) -> Answer:
     except Refused as refused:
         return house.refusal(refused.why)
     refresh = {"refresh_token": issued.refresh.value} if issued.refresh else {}
-    life = int(house.rules.access)
+    life = int(office.book.rules.access)
     said = house.tokens(issued, house.person(issued.grant.person), office, request)
     return says(
         200, {"access_token": issued.access.value, "expires_in": life, **refresh, **said}, ("Pragma", "no-cache")

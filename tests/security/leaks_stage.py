@@ -124,6 +124,32 @@ class Stage:
 
         return self._deliver("jobs", replicate.handler, receives=receives)
 
+    def refresh(self) -> Mapping[str, Any]:
+        """The timer's call, then one batch of due connections before the refresh handler."""
+        from functions.aws import refresh
+
+        refresh.handler({}, LambdaContext())
+        return self._deliver("refresh", refresh.handler)
+
+    def notify(self) -> Mapping[str, Any]:
+        """The audit table's stream before the notify handler: every entry there is, in its order."""
+        from functions.aws import notify
+
+        table = f"{self.prefix}-audit"
+        rows = sorted(self.aws("dynamodb").scan(TableName=table)["Items"], key=lambda row: row["id"]["S"])
+        images = [
+            {"dynamodb": {"NewImage": row, "Keys": {"id": row["id"]}, "SequenceNumber": str(number)}}
+            for number, row in enumerate(rows)
+        ]
+        answer: Mapping[str, Any] = notify.handler({"Records": images}, LambdaContext())
+        return answer
+
+    def deliver(self, *, receives: int = 1) -> Mapping[str, Any]:
+        """One batch of deliveries before the deliver handler."""
+        from functions.aws import deliver
+
+        return self._deliver("deliveries", deliver.handler, receives=receives)
+
     def _deliver(self, queue: str, handler: Any, *, receives: int = 1) -> Mapping[str, Any]:
         found = self.messages(queue)
         records = [_record(message, receives) for message in found]

@@ -13,6 +13,19 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 
+_SHORTEST = 8
+_BLOCK = 1 << 16
+
+
+def _grams(text: str) -> set[str]:
+    """Every run of that many letters."""
+    found: set[str] = set()
+    for start in range(0, len(text), _BLOCK):
+        block = text[start : start + _BLOCK + _SHORTEST - 1]
+        found |= {block[at : at + _SHORTEST] for at in range(len(block) - _SHORTEST + 1)}
+    return found
+
+
 def spellings(secret: str | bytes) -> set[str]:
     """The secret raw, in JSON, URL-encoded, in hex and in base64 at each of the three alignments; whole and by halves.
 
@@ -21,7 +34,7 @@ def spellings(secret: str | bytes) -> set[str]:
     """
     raw = secret.encode() if isinstance(secret, str) else secret
     parts = [raw] if len(raw) < 24 else [raw, raw[: len(raw) // 2], raw[len(raw) // 2 :]]
-    return {spelt for part in parts for spelt in _spelt(part) if len(spelt) >= 8}
+    return {spelt for part in parts for spelt in _spelt(part) if len(spelt) >= _SHORTEST}
 
 
 def _spelt(raw: bytes) -> Iterator[str]:
@@ -67,12 +80,32 @@ class Trap:
 
     def leaks(self) -> list[str]:
         """Which secret was heard where; never the secret itself."""
-        found = set()
+        return sorted(f"{name} in {where}" for name, where in self.found())
+
+    def found(self) -> set[tuple[str, str]]:
+        """The same as pairs of a secret's name and a place."""
+        wanted = self._wanted()
+        places: dict[str, set[str]] = {}
+        for where, text in self.said:
+            places.setdefault(text, set()).add(where)
+        return {
+            (name, where)
+            for text, wheres in places.items()
+            for gram in _grams(text) & wanted.keys()
+            for spelt, name in wanted[gram]
+            if spelt in text
+            for where in wheres
+        }
+
+    def _wanted(self) -> dict[str, list[tuple[str, str]]]:
+        """Every spelling with its secret's name, by its first letters."""
+        wanted: dict[str, list[tuple[str, str]]] = {}
         for name, secret in self.secrets.items():
-            wanted = spellings(secret)
-            assert wanted, f"{name} is too short to be told from chance"
-            found |= {f"{name} in {where}" for where, text in self.said if any(spelt in text for spelt in wanted)}
-        return sorted(found)
+            spelt = spellings(secret)
+            assert spelt, f"{name} is too short to be told from chance"
+            for one in spelt:
+                wanted.setdefault(one[:_SHORTEST], []).append((one, name))
+        return wanted
 
 
 class _Ear(logging.Handler):

@@ -207,10 +207,8 @@ LEVELS = [logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR]
 
 
 @pytest.mark.parametrize("level", LEVELS, ids=logging.getLevelName)
-def test_success_says_nothing_secret(
-    scene: Scene, level: int, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FARSHORE_LOG_LEVEL", logging.getLevelName(level))
+def test_success_says_nothing_secret(scene: Scene, level: int, capfd: pytest.CaptureFixture[str]) -> None:
+    scene.farshore.host.logger.setLevel(level)
     with listening(level, capfd) as trap:
         trap.secrets = scene.secrets
         assert {target: scene.run(trap, target) for target in TARGETS} == dict.fromkeys(TARGETS, "done")
@@ -297,9 +295,9 @@ def test_no_error_of_a_store_says_anything_secret(
 
 @pytest.mark.parametrize("level", LEVELS, ids=logging.getLevelName)
 def test_wrong_and_malformed_credentials_are_not_repeated(
-    scene: Scene, level: int, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    scene: Scene, level: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("FARSHORE_LOG_LEVEL", logging.getLevelName(level))
+    scene.farshore.host.logger.setLevel(level)
     with listening(level, capfd) as trap:
         trap.secrets = scene.secrets
         outcomes = [scene.run(trap, target) for target in MISTAKEN]
@@ -329,7 +327,9 @@ def _flipped(held: Integration, _: Keys) -> bytes:
 
 
 def _moved(held: Integration, keys: Keys) -> bytes:
-    return seal(json.dumps({"accountKey": WRONG_KEY}).encode(), credentials_context(TenantId("azure-key"), held.id, 1), keys)
+    return seal(
+        json.dumps({"accountKey": WRONG_KEY}).encode(), credentials_context(TenantId("azure-key"), held.id, 1), keys
+    )
 
 
 def _plain(_: Integration, __: Keys) -> bytes:

@@ -8,6 +8,7 @@ import os
 import time
 from collections import Counter
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -192,5 +193,5 @@ def test_a_status_that_outlives_its_token_is_caught():
 
 
 def test_every_mutant_is_put_to_the_test():
-    mine = open(__file__).read()
+    mine = Path(__file__).read_text()
     assert [name for name in mutants.names() if f"mutants.{name}" not in mine] == []

@@ -46,7 +46,21 @@ class Current:
     resolve = staticmethod(build(None).resolve)
 
 
-FOLLOWED = set()
+MAKERS = ("addProvider", "addTenant", "addIntegration", "addWebhook")
+LINKED = {
+    *("getProvider", "changeProvider", "removeProvider"),
+    *("getTenant", "changeTenant", "removeTenant", "getSource", "moveSource"),
+    *(
+        "getIntegration",
+        "changeIntegration",
+        "removeIntegration",
+        "startConsent",
+        "refreshIntegration",
+        "testIntegration",
+    ),
+    *("getConnectionHealth", "disconnectIntegration"),
+    *("getWebhook", "changeWebhook", "removeWebhook", "rotateWebhook", "testWebhook", "listDeliveries"),
+}
 
 
 class Home:
@@ -80,8 +94,17 @@ def answer(event, context):
 schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", wsgi(answer))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def house():
+def links():
+    for path, operations in schema.raw_schema["paths"].items():
+        for link in operations.get("post", {}).get("responses", {}).get("201", {}).get("links", {}).values():
+            yield path, operations["post"]["operationId"], link
+
+
+LINKS = list(links())  # now: schemathesis adds those it infers by itself
+
+
+@pytest.fixture(scope="module")
+def built():
     with mock_aws(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
@@ -92,8 +115,20 @@ def house():
         made.furnish()
         made.settle("acme")
         patch.setattr(Current, "resolve", staticmethod(made.app.resolve))
-        yield made
+        yield made, Home(made)
         note("schemathesis", f"{sum(ASKED.values())} requests to {len(ASKED)} operations")
+
+
+@pytest.fixture
+def home(built):
+    return built[1]
+
+
+@pytest.fixture(autouse=True)
+def house(built):
+    """Each test begins in the same house."""
+    built[1].restore()
+    return built[0]
 
 
 def told(case) -> dict[str, str]:
@@ -115,12 +150,11 @@ def test_every_operation_answers_as_it_is_described(case):
     case.call_and_validate(checks=CHECKS, headers=headers)
 
 
-def test_what_was_made_can_be_found_changed_and_removed(house):
+def test_what_was_made_can_be_found_changed_and_removed(house, home):
     well: set[str] = set()
     walked: list = []
-    home = Home(house)
 
-    class Walk(schema.as_state_machine()):
+    class Walk(schema.include(operation_id=[*MAKERS, *LINKED]).as_state_machine()):
         def setup(self):
             walked.clear()
             home.restore()
@@ -137,8 +171,28 @@ def test_what_was_made_can_be_found_changed_and_removed(house):
             if response.status_code < 300:
                 well.add(case.operation.definition.raw["operationId"])
 
-    settings = hypothesis.settings(QUIET, max_examples=40, stateful_step_count=8)
+    settings = hypothesis.settings(QUIET, max_examples=25, stateful_step_count=8)
     Walk.run(settings=settings)
-    print(sorted(well))
-    assert well >= FOLLOWED
+    assert well >= {"addTenant", "addIntegration", "addWebhook"}  # providers: by the links below
+    assert len(well & LINKED) >= 8
     assert house.reported == []
+
+
+def test_every_operation_on_one_thing_is_linked_from_where_it_is_made():
+    assert {link["operationId"] for _, _, link in LINKS} == LINKED
+
+
+@pytest.mark.parametrize(("path", "maker", "link"), [pytest.param(*it, id=it[2]["operationId"]) for it in LINKS])
+def test_a_link_leads_to_what_was_made(house, path, maker, link):
+    body = honest(maker, 1000 + sorted(LINKED).index(link["operationId"]))
+    tenants = "{tenant_id}" in path
+    made = house.made(path.replace("{tenant_id}", "acme"), OWNER if tenants else ROOT, body)
+    values = {"$request.path.tenant_id": "acme", "$response.body#/id": made["id"]}
+    target = schema.find_operation_by_id(link["operationId"])
+    there = target.path
+    for name, expression in link["parameters"].items():
+        there = there.replace(f"{{{name}}}", values[expression])
+    given = {"bucket": f"moved-{made['id'].lower()}"[:60].strip("_-")} if target.method == "put" else {}
+    status, _, told = house.ask(target.method.upper(), there, OWNER if tenants else ROOT, body=given)
+    assert status < 300 or link["operationId"] in ("refreshIntegration", "startConsent"), told
+    assert status != 404

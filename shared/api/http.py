@@ -71,6 +71,8 @@ class SafeAnswer(ResponseBuilder[BaseProxyEvent]):
     def build(self, event: BaseProxyEvent, cors: Any = None) -> dict[str, Any]:
         for name, value in HEADERS.items():
             self.response.headers.setdefault(name, value)
+        if self.response.body is None:  # gateways want a text, an empty one too
+            self.response.body = ""
         return super().build(event, cors)
 
 

@@ -119,6 +119,7 @@ def test_a_tenant_that_has_something_stays(api):
 
 
 def test_a_tenant_goes_and_leaves_its_trail(api):
-    assert api.ask("DELETE", ONE, "root").status == 204
+    answer = api.ask("DELETE", ONE, "root")
+    assert (answer.status, answer.text) == (204, "")  # not null: MiniStack's gateway answers that with 500
     assert api.ask("GET", ONE, "root").status == 404
     assert api.town.audit.actions("*")[-1] == "tenant.removed"

@@ -42,6 +42,22 @@ PLACES = {
     "consent": flow_context(TenantId("t"), "state"),
     "webhook's key": webhook_context(TenantId("t"), WebhookId("w"), 1),
 }
+_MOVERS = {"credentials", "access token"}
+OPENS = {
+    "PlanRole": set(),
+    "ReplicateRole": _MOVERS,
+    "SweepRole": _MOVERS,
+    "ApiRole": set(),
+    "ConnectRole": set(PLACES),
+    "RefreshRole": {"client secret", "refresh token"},
+    "NotifyRole": set(),
+    "DeliverRole": {"webhook's key"},
+}
+SEALS = dict.fromkeys(OPENS, set()) | {
+    "ApiRole": {"client secret", "credentials", "webhook's key"},
+    "ConnectRole": {"consent", "access token", "refresh token"},
+    "RefreshRole": {"access token", "refresh token"},
+}
 # AWS knows no resources for these (Service Authorization Reference).
 BOUNDLESS = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "sts:GetWebIdentityToken"}
 
@@ -233,34 +249,18 @@ def met(condition: dict, place: SealContext) -> bool:
     return all(told.get(key) in (values if isinstance(values, list) else [values]) for key, values in wanted)
 
 
-@pytest.mark.parametrize(
-    ("role", "places"),
-    [
-        ("PlanRole", set()),
-        ("ApiRole", set()),
-        ("NotifyRole", set()),
-        ("ReplicateRole", {"credentials", "access token"}),
-        ("SweepRole", {"credentials", "access token"}),
-        ("RefreshRole", {"client secret", "refresh token"}),
-        ("DeliverRole", {"webhook's key"}),
-        ("ConnectRole", set(PLACES)),
-    ],
-)
-def test_each_function_opens_what_its_work_needs_and_nothing_else(role, places):
-    assert opened(role, "kms:Decrypt") == places
+@pytest.mark.parametrize("role", OPENS)
+def test_each_function_opens_what_its_work_needs_and_nothing_else(role):
+    assert opened(role, "kms:Decrypt") == OPENS[role]
 
 
-@pytest.mark.parametrize(
-    ("role", "places"),
-    [
-        ("ApiRole", {"client secret", "credentials", "webhook's key"}),
-        ("ConnectRole", {"consent", "access token", "refresh token"}),
-        ("RefreshRole", {"access token", "refresh token"}),
-        *((role, set()) for role in ("PlanRole", "ReplicateRole", "SweepRole", "NotifyRole", "DeliverRole")),
-    ],
-)
-def test_each_function_seals_what_it_makes_and_nothing_else(role, places):
-    assert opened(role, "kms:GenerateDataKey") == places
+@pytest.mark.parametrize("role", SEALS)
+def test_each_function_seals_what_it_makes_and_nothing_else(role):
+    assert opened(role, "kms:GenerateDataKey") == SEALS[role]
+
+
+def test_every_role_is_told_what_it_may_do_with_secrets():
+    assert OPENS.keys() == SEALS.keys() == of_type("AWS::IAM::Role").keys()
 
 
 def test_former_keys_open_no_more_than_the_present_one():

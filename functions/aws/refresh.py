@@ -48,7 +48,7 @@ def _refresh(message: Message, desk: Desk, deadline: Deadline) -> None:
     """How a refresh ended is in the integration's record, failures too; what cannot be recorded comes back."""
     try:
         tenant, integration = decode_due(message.body)
-        refresh_one(tenant, integration, desk.host.refreshing, deadline)
+        refresh_one(tenant, integration, desk.host.refreshing, deadline, wait=False)
     except (NotFound, NotSupported):
         return  # it was removed meanwhile, or signs in otherwise now
     except Exception as error:

@@ -62,11 +62,18 @@ _RECORDED = (GrantError, SealBroken, Misconfigured, StateUnavailable)
 
 
 def refresh_one(
-    tenant_id: TenantId, integration_id: IntegrationId, world: Refreshing, deadline: Deadline, *, force: bool = False
+    tenant_id: TenantId,
+    integration_id: IntegrationId,
+    world: Refreshing,
+    deadline: Deadline,
+    *,
+    force: bool = False,
+    wait: bool = True,
 ) -> Integration:
     """Refreshes the integration's tokens if they are due; with ``force`` also if they are not, unless that was just done.
 
-    Of any number of callers at a time one calls the provider, once; the others wait for what comes of it.
+    Of any number of callers at a time one calls the provider, once; the others wait for what comes of it, or leave it to
+    that one and return at once (``wait=False``: for the timer, which comes round again).
 
     Returns:
         The integration as it is now: ``status`` and ``reason`` say how a refresh ended that brought no tokens.
@@ -81,12 +88,12 @@ def refresh_one(
     """
     first = _read(tenant_id, integration_id, world)
     if not force:
-        return _refresh(first, Turn(world, deadline, due))
+        return _refresh(first, Turn(world, deadline, due, wait))
     if first.auth_type != "oauth2":
         raise NotSupported("refresh", first.connector)
     if first.tokens is None or first.tokens.refresh is None:
         raise TokenExpired
-    last = _refresh(first, Turn(world, deadline, asked(first)))
+    last = _refresh(first, Turn(world, deadline, asked(first), wait))
     if last.failures > first.failures and last.reason in (None, ProviderUnavailable.code):
         raise ProviderUnavailable
     return last
@@ -128,15 +135,17 @@ def access_token(
 
 
 def _refresh(row: Integration, turn: Turn) -> Integration:
-    """Goes round until nothing is wanted any more."""
+    """Goes round until nothing is wanted any more, or somebody else is at it for whom we need not wait."""
     while turn.wanted(row):
         if row.tokens is None or row.tokens.refresh is None:
             _record(row, TokenExpired(), turn)
         elif (held := _lease(row, turn)) is not None:
             with held:
                 _alone(row, held, turn)
-        else:
+        elif turn.waits:
             turn.pause(NEEDED_SECONDS)
+        else:
+            return row
         row = _read(row.tenant_id, row.id, turn.world)
     return row
 

@@ -41,11 +41,12 @@ class Refreshing:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One caller's: what it may use, how long it has, and what it wants."""
+    """One caller's: what it may use, how long it has, what it wants, and whether it waits for others."""
 
     world: Refreshing
     deadline: Deadline
     wants: Wish
+    waits: bool = True
 
     def wanted(self, row: Integration) -> bool:
         return self.wants(row, self.world.clock.now())

@@ -261,7 +261,7 @@ class Room:
         """``timer``, ``asked`` (by a person), ``demand`` (a token that lives), ``refused`` (the API did not take ``a0.0``)."""
         use = self.protocol
         if kind == "timer":
-            return use.refresh_one(*PLACE, self.world, self.deadline)
+            return use.refresh_one(*PLACE, self.world, self.deadline, wait=False)
         if kind == "asked":
             return use.refresh_one(*PLACE, self.world, self.deadline, force=True)
         refused = Secret("a0.0") if kind == "refused" else None

@@ -21,7 +21,8 @@ def asked(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     told = SimpleNamespace(who=[], errors={})
     stand.host.__dict__["refreshing"] = object()
 
-    def refresh_one(tenant, integration, world, deadline):
+    def refresh_one(tenant, integration, world, deadline, *, wait):
+        assert not wait
         assert world is stand.host.refreshing
         assert deadline.remaining() > 100
         told.who.append((tenant, integration))

@@ -53,7 +53,7 @@ OPENS = {
     "NotifyRole": set(),
     "DeliverRole": {"webhook's key"},
 }
-SEALS = dict.fromkeys(OPENS, set()) | {
+SEALS: dict[str, set[str]] = {role: set() for role in OPENS} | {
     "ApiRole": {"client secret", "credentials", "webhook's key"},
     "ConnectRole": {"consent", "access token", "refresh token"},
     "RefreshRole": {"access token", "refresh token"},

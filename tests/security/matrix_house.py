@@ -67,6 +67,7 @@ class Belongings:
     provider: str = ""
     integration: str = ""
     webhook: str = ""
+    second_webhook: str = ""
     canary: str = ""
 
     def path(self, route: str) -> str:
@@ -76,7 +77,7 @@ class Belongings:
         return route.replace("<slug>", "dropbox")
 
 
-GHOST = Belongings("ghost", "prv_ghost", "int_ghost", "whk_ghost")
+GHOST = Belongings("ghost", "prv_ghost", "int_ghost", "whk_ghost", "whk_ghost")
 
 
 class House:
@@ -184,12 +185,12 @@ class House:
         integration = self.made(f"{mine}/cloud-integrations", owner, consent)
         self.made(f"{mine}/cloud-integrations", owner, S3 | {"name": f"{canary}-2"})
         webhook = self.made(f"{mine}/webhooks", owner, {"url": f"https://{canary}.example/"})
-        self.made(f"{mine}/webhooks", owner, {"url": f"https://{canary}.example/2"})
-        there = Belongings(name, integration["providerId"], integration["id"], webhook["id"], canary)
+        second = self.made(f"{mine}/webhooks", owner, {"url": f"https://{canary}.example/2"})
+        there = Belongings(name, integration["providerId"], integration["id"], webhook["id"], second["id"], canary)
         self._connect(there, owner)
         self._replicate(there)
-        for _ in range(2):
-            self.ask("POST", f"{mine}/webhooks/{webhook['id']}/test", owner)
+        for hook in (webhook, webhook, second, second):
+            self.ask("POST", f"{mine}/webhooks/{hook['id']}/test", owner)
         return there
 
     def _connect(self, it: Belongings, owner: str) -> None:

@@ -93,7 +93,8 @@ class Access:
         """
         principal = self.signed_in(request)
         well_named(request)
-        tenant = self._services.tenants.get(TenantId(request.path_parameters["tenant_id"]))
+        changes = request.method != "GET"  # whoever lost a tenant a moment ago may read on for another, and no more
+        tenant = self._services.tenants.get(TenantId(request.path_parameters["tenant_id"]), fresh=changes)
         if tenant is None:
             raise NotFound
         named = tenant.id in principal.tenants

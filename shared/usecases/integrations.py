@@ -73,7 +73,7 @@ def add_integration(
         InvalidInput: it is not what its way of signing in wants, or leads to a private network; no value is echoed.
         StateUnavailable, Misconfigured
     """
-    found(world.tenants.get(tenant_id), "tenant")
+    found(world.tenants.get(tenant_id, fresh=True), "tenant")
     provider = _provider(new, world)
     now = world.clock.now()
     bare = Integration(

@@ -4,13 +4,28 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from infra.local.emulators import Azurite, Emulator, azurite, ministack
 from infra.local.processes import caller_environment
+from infra.local.providers.settled import endpoints_at
+from infra.local.providers.simulator import Simulator, simulator
+from infra.local.providers.visitor import consent
+from shared.domain.audit import Actor
+from shared.domain.integration import Integration
+from shared.domain.secret import Secret
+from shared.runtime.container import Container
+from shared.runtime.errands import encode_due
 from shared.runtime.queues import decode
+from shared.usecases import connect
+from shared.usecases.connect import StartRequest
+from shared.usecases.integrations import NewIntegration, add_integration
+from shared.usecases.providers import ProviderChanges, add_provider
 from tests.hosts.runtime_api import Outcome, invoke
 from tests.security.leaks_stage import Stage, container_of, stage
 
@@ -20,6 +35,7 @@ API = ("ApiFunction", "ConnectFunction")
 OUTWARDS = ("ConnectFunction", "RefreshFunction", "DeliverFunction")
 FUNCTIONS = ("PlanFunction", "ReplicateFunction", "SweepFunction", "NotifyFunction", "ApiFunction", *OUTWARDS)
 KEY = "acme/a+b c%2Bd ünïcode/日本.txt"
+ADMIN = Actor("admin")
 LIMIT_MIB = 250  # unpacked (AWS Lambda quotas)
 
 
@@ -139,6 +155,57 @@ def test_the_function_that_tells_webhooks_takes_its_batch(packages, farshore, tm
     outcome = ran(packages, "DeliverFunction", "deliver", sample("sqs-deliveries.json"), tmp_path)
     assert outcome.error is None, outcome.log
     assert outcome.answer == {"batchItemFailures": []}, outcome.log
+
+
+HOUSES = {"dropbox": "dropbox", "google-drive": "google", "onedrive": "microsoft", "box": "box"}
+
+
+@pytest.fixture(params=HOUSES)
+def house(request, monkeypatch) -> Iterator[tuple[str, Simulator]]:
+    with simulator(HOUSES[request.param]) as made:
+        monkeypatch.setenv("FARSHORE_PRIVATE_HOSTS", urlsplit(made.base).netloc)
+        yield request.param, made
+
+
+def test_a_consent_is_followed_and_its_tokens_refreshed_by_the_packages_clients(packages, house, farshore, tmp_path):
+    """Each house's client library (Authlib, google-auth, msal) is whole in there."""
+    slug, made = house
+    host = farshore.host
+    integration = offered(slug, made, host)
+    began = connect.start("acme", integration.id, StartRequest(), ADMIN, host.connecting)
+    event = sample("api-oauth-callback.json")
+    event["rawPath"] = event["requestContext"]["http"]["path"] = f"/api/v1/oauth/{slug}/callback"
+    event["rawQueryString"] = urlsplit(consent(began.url)).query
+    event["cookies"] = [f"{began.cookie_name}={began.browser.reveal()}"]
+    outcome = ran(packages, "ConnectFunction", "connect", event, tmp_path)
+    assert outcome.error is None, outcome.log
+    assert "outcome=connected" in outcome.answer["headers"]["Location"], outcome.log
+
+    connected = host.integrations.get("acme", integration.id, fresh=True)
+    due = replace(connected, refresh_due_at=datetime.now(UTC), version=connected.version + 1)
+    host.integrations.change(due)
+    event = sample("sqs-refreshes.json")
+    event["Records"][0]["body"] = encode_due("acme", integration.id)
+    outcome = ran(packages, "RefreshFunction", "refresh", event, tmp_path)
+    assert outcome.error is None, outcome.log
+    refreshed = host.integrations.get("acme", integration.id, fresh=True)
+    assert (refreshed.status, refreshed.reason, refreshed.generation) == ("active", None, 2), outcome.log
+
+
+def offered(slug: str, made: Simulator, host: Container) -> Integration:
+    """An integration with the house, which waits for consent."""
+    endpoints, issuer = endpoints_at(slug, made.base)
+    changes = ProviderChanges(
+        client_id=made.client.id,
+        auth_url=endpoints.authorize,
+        token_url=endpoints.token,
+        revoke_url=endpoints.revoke,
+        user_info_url=endpoints.user_info,
+        issuer=issuer,
+    )
+    add_provider(changes, Secret(made.client.secret), ADMIN, host.administration, slug)
+    made.register([f"https://farshore.example/api/v1/oauth/{slug}/callback"])
+    return add_integration("acme", NewIntegration(slug, "oauth2", provider_slug=slug), None, ADMIN, host.managing)
 
 
 def test_each_package_fits_and_holds_what_it_needs_alone(packages):

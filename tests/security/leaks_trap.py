@@ -12,7 +12,6 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-
 _SHORTEST = 8
 _BLOCK = 1 << 16
 

@@ -86,9 +86,10 @@ def test_a_missing_body_is_told_as_missing(api):
     assert (answer.status, codes(answer)) == (422, [("/body", "missing")])
 
 
+@pytest.mark.parametrize("size", [131_072, 5_000_000])
 @pytest.mark.parametrize("encoded", [True, False])
-def test_a_body_too_large_is_refused_before_it_is_read(api, encoded):
-    raw = json.dumps(GOOD | {"name": "x" * 131_072})
+def test_a_body_too_large_is_refused_before_it_is_read(api, encoded, size):
+    raw = json.dumps(GOOD | {"name": "x" * size})
     event = {
         "version": "2.0",
         "rawPath": TENANTS,

@@ -103,6 +103,13 @@ def test_tests_are_limited_and_deliveries_come_in_pages(api, made):
     assert (len(first["items"]), len(rest["items"]), rest["nextCursor"]) == (7, 3, None)
 
 
+def test_a_change_may_insist_on_one_of_several_versions(api, made):
+    one = made.headers["Location"]
+    assert api.ask("PATCH", one, body={"enabled": False}, headers={"if-match": '"1", "7"'}).status == 200
+    assert api.ask("DELETE", one, headers={"if-match": '"1", "7"'}).status == 412
+    assert api.ask("PATCH", f"{ALL}/whk_none", body={}, headers={"if-match": '"1", "7"'}).status == 404
+
+
 def test_a_webhook_goes(api, made):
     assert api.ask("DELETE", made.headers["Location"]).status == 204
     for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/rotate"), ("POST", "/test"), ("GET", "/deliveries")):

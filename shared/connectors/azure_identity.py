@@ -1,20 +1,23 @@
-"""Azure without a stored secret: a signed statement of who we are, exchanged for an access token.
+"""Azure by an identity of Microsoft Entra: without a stored secret, or as a service principal with one.
 
-The worker's own cloud signs a short-lived JWT (AWS: ``sts:GetWebIdentityToken``); Microsoft Entra trusts its issuer, subject
-and audience as a federated identity credential and answers with an access token (Microsoft identity platform, "Client
-credentials flow with a federated credential"). Nothing at rest could be stolen.
+Without: the worker's own cloud signs a short-lived JWT (AWS: ``sts:GetWebIdentityToken``); Microsoft Entra trusts its issuer,
+subject and audience as a federated identity credential and answers with an access token (Microsoft identity platform, "Client
+credentials flow with a federated credential"). Nothing at rest could be stolen. With: the same flow, proved by the
+application's client secret.
 """
 
 import json
 import re
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from shared.connectors.transfer.faults import Fault, fault
 from shared.domain.errors import CredentialsRefused, Misconfigured, StoreError, StoreUnavailable
+from shared.domain.secret import Secret
 
 if TYPE_CHECKING:
     import urllib3
@@ -79,32 +82,12 @@ def aws_assertion(sts: WebIdentityClient) -> Callable[[], str]:
     return signed
 
 
-class WorkloadIdentity:
-    """An azure-core ``TokenCredential``. Thread-safe: one exchange at a time, its token shared until shortly before its end.
+class EntraIdentity(ABC):
+    """An azure-core ``TokenCredential``. Thread-safe: one exchange at a time, its token shared until shortly before its end."""
 
-    Args:
-        tenant_id: the directory, by id or domain.
-        client_id: the application or managed identity that trusts the statement.
-        assertion: makes a fresh signed statement; called once per exchange.
-        authority: of the cloud; https, unless on this computer.
-        now: seconds since the epoch.
-
-    Raises:
-        Misconfigured: an argument is malformed.
-    """
-
-    def __init__(
-        self,
-        *,
-        tenant_id: str,
-        client_id: str,
-        assertion: Callable[[], str],
-        authority: str = PUBLIC_CLOUD,
-        now: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, *, tenant_id: str, client_id: str, authority: str, now: Callable[[], float]) -> None:
         self._url = f"{_safe(authority)}/{_well_formed(tenant_id)}/oauth2/v2.0/token"
         self._client_id = _well_formed(client_id)
-        self._assertion = assertion
         self._now = now
         self._tokens: dict[str, AccessToken] = {}
         self._made: dict[str, float] = {}
@@ -112,7 +95,11 @@ class WorkloadIdentity:
         self._pool: urllib3.PoolManager | None = None
 
     def __repr__(self) -> str:
-        return f"WorkloadIdentity(client_id={self._client_id!r})"
+        return f"{type(self).__name__}(client_id={self._client_id!r})"
+
+    @abstractmethod
+    def _proof(self) -> Mapping[str, str]:
+        """What of a token request says that it is us."""
 
     def get_token(self, *scopes: str, claims: str | None = None, tenant_id: str | None = None, **_: Any) -> AccessToken:
         """A token for these scopes.
@@ -145,13 +132,7 @@ class WorkloadIdentity:
             self._pool.clear()
 
     def _exchange(self, scope: str, claims: str | None) -> AccessToken:
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": self._client_id,
-            "client_assertion_type": _ASSERTION,
-            "client_assertion": self._assertion(),
-            "scope": scope,
-        }
+        form = {"grant_type": "client_credentials", "client_id": self._client_id, "scope": scope, **self._proof()}
         started = self._now()
         status, headers, body = self._post(form | ({"claims": claims} if claims else {}))
         answer = _object(body)
@@ -174,6 +155,55 @@ class WorkloadIdentity:
                 answer.release_conn()
         except urllib3.exceptions.HTTPError:
             raise StoreUnavailable("entra did not answer") from None
+
+
+class WorkloadIdentity(EntraIdentity):
+    """Who we are by a statement of our own cloud.
+
+    Args:
+        tenant_id: the directory, by id or domain.
+        client_id: the application or managed identity that trusts the statement.
+        assertion: makes a fresh signed statement; called once per exchange.
+        authority: of the cloud; https, unless on this computer.
+        now: seconds since the epoch.
+
+    Raises:
+        Misconfigured: an argument is malformed.
+    """
+
+    def __init__(
+        self,
+        *,
+        tenant_id: str,
+        client_id: str,
+        assertion: Callable[[], str],
+        authority: str = PUBLIC_CLOUD,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(tenant_id=tenant_id, client_id=client_id, authority=authority, now=now)
+        self._assertion = assertion
+
+    def _proof(self) -> Mapping[str, str]:
+        return {"client_assertion_type": _ASSERTION, "client_assertion": self._assertion()}
+
+
+class ServicePrincipal(EntraIdentity):
+    """Who we are by an application's client secret. Arguments and errors as ``WorkloadIdentity`` has them."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: str,
+        client_id: str,
+        secret: Secret[str],
+        authority: str = PUBLIC_CLOUD,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(tenant_id=tenant_id, client_id=client_id, authority=authority, now=now)
+        self._secret = secret
+
+    def _proof(self) -> Mapping[str, str]:
+        return {"client_secret": self._secret.reveal()}
 
 
 def _token(answer: Mapping[str, Any], started: float) -> AccessToken:

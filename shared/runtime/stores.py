@@ -12,6 +12,7 @@ from shared.connectors import registry
 from shared.domain.errors import Misconfigured, NotSupported, SealBroken
 from shared.domain.integration import Integration, credentials_context
 from shared.domain.seal import Sealed
+from shared.domain.secret import Secret
 from shared.domain.tenant import Source
 from shared.ports.stores import SourceStore, TargetStore
 from shared.ports.world import Vault
@@ -19,7 +20,7 @@ from shared.runtime.answers import speaking
 from shared.usecases.forms import FORMS
 
 _CONNECTORS_MAX = 32
-_NOT_YET = frozenset({"oauth2", "user_ms_identity", "service_principal"})
+_NOT_YET = frozenset({"oauth2", "user_ms_identity"})
 """Ways to sign in that are kept on record, and that no connector here can use yet."""
 
 _CAPITAL = re.compile(r"(?<!^)([A-Z])")
@@ -98,13 +99,18 @@ class OpenStores:
         """
         sealed = integration.credentials
         told = integration.settings if sealed is None else self._unsealed(integration, sealed)
-        if integration.auth_type in _NOT_YET:
+        if integration.auth_type in _NOT_YET or integration.connector not in registry.CONNECTORS:
             raise NotSupported("this way of signing in", integration.connector)
         form = FORMS.get((integration.connector, integration.auth_type))
         if form is None or not form.needs <= {name for name, value in told.items() if value}:
             raise Misconfigured("the integration lacks what its way of signing in needs; connect it again")
         login = {_CAPITAL.sub(r"_\1", name).lower(): value for name, value in told.items()}
-        return self._federated(login) if integration.auth_type == "workload_identity" else login
+        match integration.auth_type:
+            case "workload_identity":
+                return self._federated(login)
+            case "service_principal":
+                return _principal(login)
+        return login
 
     def _federated(self, login: Mapping[str, Any]) -> Mapping[str, Any]:
         """A sign-in without a secret: a credential in place of the names it is made from."""
@@ -131,3 +137,12 @@ class OpenStores:
         if not isinstance(credentials, dict):
             raise SealBroken
         return credentials
+
+
+def _principal(login: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A sign-in as an application: a credential in place of the names and the secret it is made from."""
+    from shared.connectors.azure_identity import ServicePrincipal
+
+    named = dict(login)
+    directory, client, secret = (named.pop(name) for name in ("directory_id", "client_id", "client_secret"))
+    return {**named, "credential": ServicePrincipal(tenant_id=directory, client_id=client, secret=Secret(secret))}

@@ -13,7 +13,7 @@ import pytest
 
 from shared.connectors import registry
 from shared.crypto.vault import EnvelopeVault
-from shared.domain.errors import InvalidInput, Misconfigured, SealBroken
+from shared.domain.errors import InvalidInput, Misconfigured, NotSupported, SealBroken
 from shared.domain.integration import Integration, credentials_context
 from shared.domain.secret import Secret
 from shared.domain.tenant import Source
@@ -137,6 +137,29 @@ def test_a_workload_identity_proves_itself_without_a_secret(keys, made):
     assert told == {"container_name": "backup", "account_url": "https://x.blob.core.windows.net"}
     with pytest.raises(Misconfigured):
         OpenStores(vault).target(keyless)
+
+
+def test_a_service_principal_signs_in_by_its_secret_which_does_not_show(stores, keys, made):
+    settings = {"accountUrl": "https://x.blob.core.windows.net", "directoryId": "dir", "clientId": "app"}
+    named = {"connector": "azure_blob", "auth_type": "service_principal", "settings": settings}
+    stores.target(integration(keys, {"clientSecret": SECRET}, **named))
+    told = made[0].told
+    assert repr(told.pop("credential")) == "ServicePrincipal(client_id='app')"
+    assert told == {"container_name": "backup", "account_url": "https://x.blob.core.windows.net"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"auth_type": "oauth2"},
+        {"connector": "azure_blob", "auth_type": "user_ms_identity"},
+        {"connector": "gcs", "auth_type": "service_account"},
+    ],
+)
+def test_what_no_connector_can_do_yet_is_said_to_be_so(stores, keys, made, changes):
+    with pytest.raises(NotSupported):
+        stores.target(replace(integration(keys), **changes))
+    assert made == []
 
 
 def test_an_integration_is_unsealed_and_opened_once_until_it_changes(stores, keys, made):

@@ -13,9 +13,10 @@ from urllib.parse import parse_qs
 import pytest
 
 from shared.connectors.azure_blob import AzureBlobConnector
-from shared.connectors.azure_identity import WorkloadIdentity, aws_assertion
+from shared.connectors.azure_identity import ServicePrincipal, WorkloadIdentity, aws_assertion
 from shared.domain.errors import CredentialsRefused, Misconfigured, StoreUnavailable, Throttled
 from shared.domain.retry import Later
+from shared.domain.secret import Secret
 
 SCOPE = "https://storage.azure.com/.default"
 
@@ -224,3 +225,31 @@ def test_a_refused_identity_is_the_connectors_error(entra: Entra, identity: Work
     with closing(store), pytest.raises(CredentialsRefused):
         store.head("k")
     assert entra.asked[0][1]["scope"] == SCOPE
+
+
+def test_an_applications_secret_is_exchanged_for_a_token_and_shown_to_nobody_else(entra: Entra, clock: Clock) -> None:
+    principal = ServicePrincipal(
+        tenant_id="contoso.example", client_id="app-1", secret=Secret("canary-secret"), authority=entra.url, now=clock
+    )
+    with closing(principal):
+        assert principal.get_token(SCOPE).token == "canary-token"
+        assert principal.get_token(SCOPE).token == "canary-token"
+    ((path, form),) = entra.asked
+    assert path == "/contoso.example/oauth2/v2.0/token"
+    assert form == {
+        "grant_type": "client_credentials",
+        "client_id": "app-1",
+        "client_secret": "canary-secret",
+        "scope": SCOPE,
+    }
+    assert "canary" not in repr(principal)
+
+
+def test_an_applications_expired_secret_is_its_owners_affair(entra: Entra, clock: Clock) -> None:
+    entra.status, entra.body = 401, {"error": "invalid_client", "error_codes": [7000222]}
+    principal = ServicePrincipal(
+        tenant_id="contoso.example", client_id="app-1", secret=Secret("canary-secret"), authority=entra.url, now=clock
+    )
+    with closing(principal), pytest.raises(CredentialsRefused) as refused:
+        principal.get_token(SCOPE)
+    assert "canary" not in str(refused.value)

@@ -12,8 +12,9 @@ lease.free()                              6  last
 A provider of the strict kind kills the old refresh token at 4, so nothing may come between 4 and 5 that can be kept away: no
 second caller (the lease outlives every holder), no failure of ours that passes by itself (5 is tried until the deadline), no
 change of another field (5 is made again on what is there then). If a reconnect, a disconnect or a removal came between, theirs
-stands, and what we got is revoked. A holder that dies between 4 and 5 leaves *doubt* with the lease: if the provider then
-refuses the token, the record says ``refresh_interrupted``. tests/model shows it for every interleaving.
+stands, and what we got is revoked, unless that might end theirs. A holder that dies between 4 and 5 leaves *doubt* with the
+lease: if the provider then refuses the token, the record says ``refresh_interrupted``. tests/model shows it for every
+interleaving.
 
 A refusal needs no second look of its own: it is written on the condition that the record has not changed since 3.
 What failed is in the record, with the time of the next attempt; callers need not try again.
@@ -43,6 +44,7 @@ from shared.domain.seal import Sealed
 from shared.domain.secret import Secret
 from shared.ports.oauth import AuthorizationServer
 from shared.ports.world import Deadline
+from shared.usecases.grants import shares_account
 from shared.usecases.refresh_outcome import failed, meant, refreshed
 from shared.usecases.refresh_turn import Held, Refreshing, Turn, seal, write
 from shared.usecases.refresh_wish import asked, due, lives, refused_at, why_not
@@ -169,17 +171,17 @@ def _alone(seen: Integration, held: Held, turn: Turn) -> None:
     if token is None or row.generation != seen.generation or not turn.wanted(row):
         return
     provider = _provider(row, turn.world)
+    if provider is None:
+        _record(row, Misconfigured("the integration's provider is gone"), turn)
+        return
     try:
         server = _server(provider, turn.world)
         grant = _ask(row, token, server, held, turn.world)
     except _RECORDED as error:
         _record(row, meant(error, provider, doubtful=held.before), turn)
         return
-    if not _keep(row, grant, provider, turn) and grant.refresh is not None:
-        with suppress(
-            FarshoreError
-        ):  # best effort; a provider that keeps its refresh tokens gave nothing that others lack
-            server.revoke(grant.access, grant.refresh)
+    if not _keep(row, grant, provider, turn):
+        _end(row, grant, server, turn.world)
     held.doubtful = False
 
 
@@ -193,6 +195,17 @@ def _ask(row: Integration, sealed: Sealed, server: AuthorizationServer, held: He
         unknown = isinstance(error, ProviderUnavailable) and error.reached
         held.doubtful = held.before or unknown
         raise
+
+
+def _end(row: Integration, grant: Grant, server: AuthorizationServer, world: Refreshing) -> None:
+    """Revokes what came too late to be kept, as far as that goes. Not a grant that brought no refresh token, which gave nothing
+    that others lack; and not beside another of this account, such as the reconnect that came first: it might end with it.
+    """
+    with suppress(FarshoreError):
+        if grant.refresh is not None and not shares_account(
+            row.tenant_id, row.provider_id, row.account, world.integrations
+        ):
+            server.revoke(grant.access, grant.refresh)
 
 
 def _keep(row: Integration, grant: Grant, provider: Provider, turn: Turn) -> bool:
@@ -214,12 +227,11 @@ def _record(row: Integration, error: FarshoreError, turn: Turn) -> None:
         turn.world.metrics.count("ProviderMisconfigured")
 
 
-def _provider(row: Integration, world: Refreshing) -> Provider:
-    """The integration's; in use, so it cannot be removed. One that is switched off still keeps its connections alive."""
-    provider = world.providers.get(row.provider_id) if row.provider_id else None
-    if provider is None:
-        raise Misconfigured("the integration's provider is gone")
-    return provider
+def _provider(row: Integration, world: Refreshing) -> Provider | None:
+    """The integration's as it is now: by a client secret that was replaced a moment ago, connections would be judged. In use, so
+    it cannot be removed; one that is switched off still keeps its connections alive.
+    """
+    return world.providers.get(row.provider_id, fresh=True) if row.provider_id else None
 
 
 def _server(provider: Provider, world: Refreshing) -> AuthorizationServer:

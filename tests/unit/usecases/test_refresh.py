@@ -20,7 +20,8 @@ from shared.domain.errors import (
     TokenExpired,
 )
 from shared.domain.integration import access_context, refresh_context
-from shared.domain.provider import Rotation
+from shared.domain.provider import Rotation, secret_context
+from shared.domain.secret import Secret
 from shared.usecases.refresh import Refreshing, access_token, refresh_one
 from shared.usecases.refresh_due import Timing, queue_due
 from tests.unit.usecases.stage import CLIENT_SECRET, Stage, stage
@@ -420,6 +421,34 @@ def test_a_reconnect_in_the_meantime_stands():
     refresh(st)
     assert well(st)
     assert st.now().generation == 2
+
+
+def test_what_came_too_late_is_not_revoked_beside_the_reconnect_that_it_might_end():
+    st = connected()
+    st.town.script.meanwhile["integrations.change"] = st.connect
+    refresh(st)
+    assert st.town.script.count("server.revoke") == 0
+
+
+def test_a_client_secret_that_was_replaced_a_moment_ago_elsewhere_counts():
+    st = connected()
+    old = st.town.providers.get(st.provider.id)  # remembered
+    st.house.secret = "replaced"
+    sealed = st.town.vault.seal(Secret("replaced"), secret_context(old.id, old.secret.sequence + 1))
+    st.town.providers.elsewhere(replace(old, secret=sealed, version=old.version + 1))
+    assert (refresh(st).status, st.now().reason) == ("active", None)
+    assert well(st)
+
+
+def test_a_provider_that_is_gone_is_on_record_and_looked_for_hourly():
+    st = connected()
+    st.town.providers.items.clear()
+    refresh(st)
+    assert state(st) == ("active", "misconfigured")
+    assert st.now().refresh_due_at > st.town.clock.now()
+    st.later(minutes=6)
+    refresh(st)
+    assert state(st) == ("error", "misconfigured")
 
 
 def test_without_a_refresh_token_the_end_is_told_without_a_call():

@@ -13,10 +13,13 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
+import httpx
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import ContainerClient
 
 from infra.local import contract, servers
+from infra.local.account import resources
+from infra.local.deployment import STACK
 from infra.local.emulators import ROOT
 from infra.local.home import Home
 from infra.local.operate import function_environment
@@ -170,6 +173,26 @@ class Stack:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as refused:
             return refused.code, json.load(refused)
+
+    def ask(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> httpx.Response:
+        """Any call of the API, as the demo tenant's owner unless told otherwise. No redirect is followed."""
+        headers = {"Authorization": f"Bearer {token or self.contract.owner_token}"}
+        return httpx.request(method, f"{self.contract.api}/api/v1/{path}", json=body, headers=headers, timeout=60)
+
+    def function(self, word: str) -> str:
+        """The name of the function that has this word in its logical name."""
+        (name,) = [
+            name for name in resources(self.contract.account, STACK, "AWS::Lambda::Function") if word in name.lower()
+        ]
+        return name
+
+    def invoke(self, word: str, event: Mapping[str, Any]) -> Any:
+        """Calls a function with an event, as its trigger would; what it answered."""
+        answer = self.contract.account.client("lambda").invoke(
+            FunctionName=self.function(word), Payload=json.dumps(event).encode()
+        )
+        assert "FunctionError" not in answer, answer["Payload"].read()
+        return json.load(answer["Payload"])
 
     def farshore(self, *arguments: str, secrets: Mapping[str, str] | None = None) -> Any:
         """Runs the operator's command against the stack; what it said."""

@@ -46,6 +46,8 @@ def test_the_contract_names_everything_a_client_needs(stack: Stack) -> None:
     assert {
         "api",
         "console",
+        "gateway",
+        "houses",
         "aws",
         "primaryBucket",
         "sourcePrefix",

@@ -65,7 +65,8 @@ def why_not_revoked(
 def shares_account(
     tenant_id: TenantId, provider_id: ProviderId | None, account: Account | None, integrations: Integrations
 ) -> bool:
-    """Whether an integration of the tenant is connected to this account at this provider.
+    """Whether an integration of the tenant is connected to this account at this provider. One whose tokens are refused there
+    is not: a dead grant would keep this one alive for ever, with nobody to end it.
 
     To revoke one grant may end all that the account gave our client (Google), so a grant beside another is only forgotten
     here.
@@ -73,11 +74,14 @@ def shares_account(
     after = None
     while account is not None:
         page = integrations.of(tenant_id, after=after, limit=_PAGE)
-        if any(
-            it.tokens and (it.provider_id, it.account and it.account.id) == (provider_id, account.id) for it in page
-        ):
+        same = (it for it in page if (it.provider_id, it.account and it.account.id) == (provider_id, account.id))
+        if any(it.tokens and not _dead(it) for it in same):
             return True
         if len(page) < _PAGE:
             break
         after = page[-1].id
     return False
+
+
+def _dead(integration: Integration) -> bool:
+    return integration.refresh_due_at is None and integration.status in ("revoked", "expired")

@@ -187,3 +187,12 @@ def test_anothers_integration_is_none(at):
         with pytest.raises(NotFound):
             call()
     assert len(at.house.living()) == 1
+
+
+@pytest.mark.parametrize(("status", "living"), [("active", 2), ("expired", 1), ("revoked", 1)])
+def test_a_grant_is_spared_beside_one_that_lives_and_not_beside_a_dead_one(at, status, living):
+    sibling = at.connect(it=at.add())
+    due = sibling.refresh_due_at if status == "active" else None
+    at.town.integrations.elsewhere(replace(sibling, status=status, refresh_due_at=due, version=sibling.version + 1))
+    end(at)
+    assert len(at.house.living()) == living

@@ -1,4 +1,8 @@
-"""Where MiniStack reads the template otherwise than AWS does, put right after each deployment. Each has its reason."""
+"""Where MiniStack reads the template otherwise than AWS does, put right after each deployment. Each has its reason.
+
+What cannot be put right here: a batch of a table's stream that fails in part counts as done (only a function's error has it given
+out again), and is not halved. Queues' batches do fail in part.
+"""
 
 import json
 from collections.abc import Mapping

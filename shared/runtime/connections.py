@@ -43,6 +43,8 @@ class Connections(Parts):
             tenants=self.tenants,
             rules=self.rules,
             integrations=self.integrations,
+            webhooks=self.webhooks,
+            audit=self.audit,
             clock=self.clock,
             randomness=self.randomness,
         )

@@ -77,6 +77,7 @@ class Container(Connections):
             tenants=self.tenants,
             rules=self.rules,
             integrations=self.integrations,
+            audit=self.audit,
             vault=self.vault,
             clock=self.clock,
         )

@@ -13,12 +13,14 @@ from shared.domain.integration import Integration
 from shared.domain.provider import SYSTEM
 from shared.domain.rule import Rule
 from shared.domain.tenant import Tenant
+from shared.ports.connections import Audit
 from shared.ports.state import Integrations, Rules, Tenants
 from shared.ports.world import Clock, Vault
 from shared.usecases import shown
 from shared.usecases.credentials import sealed_with_settings
 from shared.usecases.forms import fits
 from shared.usecases.rounds import found
+from shared.usecases.tenancy import unused
 from shared.usecases.wellformed import bucket, named, place
 
 
@@ -29,6 +31,7 @@ class Provisioning:
     tenants: Tenants
     rules: Rules
     integrations: Integrations
+    audit: Audit
     vault: Vault
     clock: Clock
 
@@ -38,12 +41,13 @@ def add_tenant(tenant: Tenant, actor: Actor, world: Provisioning) -> Tenant:
 
     Raises:
         InvalidInput: an identifier or name is not well formed.
-        AlreadyExists: the id exists.
+        AlreadyExists: the id exists, or did.
         Conflict: its source overlaps another tenant's.
     """
     identifier(tenant.id, "a tenant's id")
     named(tenant.name, "a tenant's name")
     bucket(tenant.source.bucket)
+    unused(tenant.id, world.audit)
     world.tenants.add(tenant, _added(SYSTEM, "tenant", tenant.id, shown.tenant(tenant), actor, world))
     return tenant
 

@@ -1,19 +1,22 @@
 """Tenants: who owns them, and which bucket and prefix is theirs. An administrator's work."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.domain.audit import Actor, AuditEvent
-from shared.domain.errors import InUse, InvalidInput
+from shared.domain.errors import AlreadyExists, InUse, InvalidInput, NotFound
 from shared.domain.ids import TenantId, identifier
 from shared.domain.provider import SYSTEM
 from shared.domain.tenant import Source, Tenant
+from shared.ports.connections import Audit, Webhooks
 from shared.ports.state import Integrations, Rules, Tenants
 from shared.ports.world import Clock, Randomness
 from shared.usecases import shown
 from shared.usecases.rounds import found, rounds
 from shared.usecases.unset import UNSET, Unset, named_in
+from shared.usecases.webhooks import remove_webhook
 from shared.usecases.wellformed import bucket, named
 
 _PEOPLE_MAX = 100
@@ -28,6 +31,8 @@ class Tenancy:
     tenants: Tenants
     rules: Rules
     integrations: Integrations
+    webhooks: Webhooks
+    audit: Audit
     clock: Clock
     randomness: Randomness
 
@@ -58,7 +63,7 @@ def add_tenant(new: NewTenant, actor: Actor, world: Tenancy) -> Tenant:
 
     Raises:
         InvalidInput: an identifier or name is not well formed.
-        AlreadyExists: the id exists.
+        AlreadyExists: the id exists, or did.
         Conflict: its source overlaps another tenant's.
         StateUnavailable
     """
@@ -66,6 +71,7 @@ def add_tenant(new: NewTenant, actor: Actor, world: Tenancy) -> Tenant:
     now = world.clock.now()
     tenant = Tenant(name, new.name, new.source, now, new.owners, new.members, now)
     _check(tenant)
+    unused(name, world.audit)
     world.tenants.add(tenant, _event(SYSTEM, tenant, "tenant.added", actor, world, after=shown.tenant(tenant)))
     return tenant
 
@@ -108,7 +114,7 @@ def move_source(tenant_id: TenantId, source: Source, expected: int | None, actor
 
 
 def remove_tenant(tenant_id: TenantId, expected: int | None, actor: Actor, world: Tenancy) -> None:
-    """Removes a tenant that has nothing left. Audited in the deployment's trail; its own trail stays.
+    """Removes a tenant that has nothing left but webhooks, which go with it. Audited in the deployment's trail; its own stays.
 
     Raises:
         NotFound, VersionMismatch, StateUnavailable
@@ -121,9 +127,23 @@ def remove_tenant(tenant_id: TenantId, expected: int | None, actor: Actor, world
             raise InUse("the tenant has integrations: remove them first")
         if world.rules.of(tenant_id, fresh=True):
             raise InUse("the tenant has replication rules: remove them first")
+        for webhook in world.webhooks.of(tenant_id):
+            with suppress(NotFound):  # its owner was quicker
+                remove_webhook(tenant_id, webhook.id, None, actor, world)
         world.tenants.remove(old, _event(SYSTEM, old, "tenant.removed", actor, world, before=shown.tenant(old)))
 
     rounds(expected, attempt)
+
+
+def unused(tenant_id: TenantId, audit: Audit) -> None:
+    """Returns if nothing was ever done in a tenant of this id. Its trail stays when a tenant goes, and so may what is known of
+    replicas: another customer must not come by them.
+
+    Raises:
+        AlreadyExists, StateUnavailable
+    """
+    if audit.head(tenant_id)[0]:
+        raise AlreadyExists("there is, or was, a tenant of this id; ids are not given out again")
 
 
 def _check(tenant: Tenant) -> None:

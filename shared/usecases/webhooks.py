@@ -7,7 +7,7 @@ import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, get_args
+from typing import Any, Protocol, get_args
 
 from shared.domain.audit import Actor, AuditEvent
 from shared.domain.errors import Conflict, InvalidInput
@@ -45,6 +45,16 @@ class Hooks:
     clock: Clock
     randomness: Randomness
     check_url: Callable[[str], None]
+
+
+class Removing(Protocol):
+    """What of it removing needs."""
+
+    @property
+    def webhooks(self) -> Webhooks: ...
+
+    @property
+    def clock(self) -> Clock: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +152,7 @@ def rotate_webhook(
 
 
 def remove_webhook(
-    tenant_id: TenantId, webhook_id: WebhookId, expected: int | None, actor: Actor, world: Hooks
+    tenant_id: TenantId, webhook_id: WebhookId, expected: int | None, actor: Actor, world: Removing
 ) -> None:
     """Removes it, keys and all. What is still queued for it is dropped when its turn comes.
 
@@ -217,5 +227,5 @@ def _shown(webhook: Webhook) -> dict[str, Any]:
     return {"url": webhook.url, "kinds": list(webhook.kinds), "enabled": webhook.enabled}
 
 
-def _event(webhook: Webhook, action: str, actor: Actor, world: Hooks, **parts: Any) -> AuditEvent:
+def _event(webhook: Webhook, action: str, actor: Actor, world: Removing, **parts: Any) -> AuditEvent:
     return AuditEvent(webhook.tenant_id, world.clock.now(), actor, action, f"webhook/{webhook.id}", **parts)

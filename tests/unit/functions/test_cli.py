@@ -23,7 +23,7 @@ SECRET = "canary-secret"
 @pytest.fixture
 def world(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> Town:
     town = Town()
-    made = Provisioning(town.tenants, town.rules, town.integrations, town.vault, town.clock)
+    made = Provisioning(town.tenants, town.rules, town.integrations, town.audit, town.vault, town.clock)
     stand.host.__dict__ |= {"provisioning": made, "ledger": stand.world.ledger}
     monkeypatch.setattr(cli, "settings_from", lambda environment: None)
     monkeypatch.setattr(cli, "Container", lambda settings: stand.host)

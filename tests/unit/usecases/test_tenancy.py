@@ -7,7 +7,8 @@ from shared.domain.errors import AlreadyExists, Conflict, InUse, InvalidInput, N
 from shared.domain.integration import Integration
 from shared.domain.provider import SYSTEM
 from shared.domain.rule import Rule, Target
-from shared.domain.tenant import Source
+from shared.domain.tenant import Source, Tenant
+from shared.usecases import provision
 from shared.usecases.tenancy import (
     NewTenant,
     TenantChanges,
@@ -16,6 +17,7 @@ from shared.usecases.tenancy import (
     move_source,
     remove_tenant,
 )
+from shared.usecases.webhooks import Hooks, WebhookChanges, add_webhook
 from tests.model.bucket import EPOCH
 from tests.unit.usecases.fakes import Town
 
@@ -80,6 +82,24 @@ def test_a_tenant_with_anything_left_stays(town):
     ):
         with pytest.raises(NotFound):
             call()
+
+
+def test_its_webhooks_go_with_it_keys_and_all(town):
+    hooks = Hooks(town.webhooks, town.vault, town.clock, town.randomness, lambda url: None)
+    add_webhook("acme", WebhookChanges("https://hooks.acme.example/"), ROOT, hooks)
+    remove_tenant("acme", None, ROOT, town)
+    assert town.webhooks.items == {}
+    assert town.audit.actions("acme") == ["webhook.added", "webhook.removed"]
+
+
+def test_an_id_is_not_given_to_another_customer_once_anything_was_done_under_it(town):
+    change_tenant("acme", TenantChanges(name="Acme & Sons"), None, ROOT, town)
+    remove_tenant("acme", None, ROOT, town)
+    with pytest.raises(AlreadyExists, match="not given out again"):
+        add_tenant(NewTenant("Acme", SOURCE, "acme"), ROOT, town)
+    with pytest.raises(AlreadyExists):
+        provision.add_tenant(Tenant("acme", "Acme", SOURCE, EPOCH), ROOT, town)
+    assert town.tenants.items == {}
 
 
 def test_whoever_names_a_version_is_told_that_it_is_another(town):

@@ -67,6 +67,7 @@ class Dialect:
         account_method: of the call that tells whose account it is.
         account_ids, account_names: fields of its answer, the best first.
         needs_secret: whether there are no clients without one.
+        bare_issuer: whether its ID tokens may name it without the scheme.
     """
 
     exchange: Exchange
@@ -80,3 +81,4 @@ class Dialect:
     account_ids: tuple[str, ...] = ("sub", "id")
     account_names: tuple[str, ...] = ("email", "login", "preferred_username", "name")
     needs_secret: bool = False
+    bare_issuer: bool = False

@@ -26,8 +26,13 @@ def nonce_for(nonce: Secret[str]) -> str:
     return hashlib.sha256(nonce.reveal().encode()).hexdigest()
 
 
-def account_in(token: Secret[str], *, client_id: str, issuer: str, nonce: Secret[str], now: datetime) -> Account:
+def account_in(
+    token: Secret[str], *, client_id: str, issuer: str, nonce: Secret[str], now: datetime, bare: bool = False
+) -> Account:
     """Whose account it is: ``sub``, or ``tid.oid`` where the issuer depends on the directory (``{tid}``).
+
+    Args:
+        bare: whether the token may name the issuer without its scheme.
 
     Raises:
         IssuerMismatch: another issuer made it.
@@ -39,7 +44,7 @@ def account_in(token: Secret[str], *, client_id: str, issuer: str, nonce: Secret
         if not (isinstance(directory, str) and _DIRECTORY.fullmatch(directory)):
             raise IssuerMismatch
         issuer = issuer.replace("{tid}", directory)
-    if claims.get("iss") != issuer:
+    if claims.get("iss") not in (issuer, issuer.removeprefix("https://") if bare else issuer):
         raise IssuerMismatch
     _is_for_us(claims, client_id, nonce_for(nonce), now)
     subject = _text(claims, "oid", "sub") if directory is not None else _text(claims, "sub")

@@ -113,7 +113,14 @@ class Server:
         issuer = self.client.provider.issuer
         if told.id_token is None or issuer is None or "openid" not in request.scopes:
             return None
-        return account_in(told.id_token, client_id=self.client.id, issuer=issuer, nonce=request.nonce, now=now)
+        return account_in(
+            told.id_token,
+            client_id=self.client.id,
+            issuer=issuer,
+            nonce=request.nonce,
+            now=now,
+            bare=self.dialect.bare_issuer,
+        )
 
     def _grant(self, told: Answer, asked: tuple[str, ...], now: datetime, account: Account | None) -> Grant:
         return Grant(

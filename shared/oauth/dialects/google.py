@@ -1,4 +1,7 @@
-"""Google's ways: refreshed by google-auth, which knows its session control (RAPT); everything else is the standard."""
+"""Google's ways: refreshed by google-auth, which knows its session control (RAPT); everything else is the standard.
+
+Its ID tokens say ``https://accounts.google.com`` or ``accounts.google.com`` ("OpenID Connect", "Validating an ID token").
+"""
 
 from types import SimpleNamespace
 from typing import Any
@@ -33,4 +36,5 @@ DIALECT = Dialect(
     faults=GOOGLE,
     scopes=Spelling(aliases={f"{_USER}email": "email", f"{_USER}profile": "profile"}),
     needs_secret=True,
+    bare_issuer=True,
 )

@@ -165,6 +165,13 @@ def exchanged(dialect, token, **changes):
         return there.server.exchange(Secret("code"), REQUEST)
 
 
+def test_google_alone_may_name_itself_without_its_scheme():
+    told = id_token(tid=None, oid=None, iss="id.example", sub="42")
+    assert exchanged("google", told, issuer="https://id.example").account.id == "42"
+    with pytest.raises(IssuerMismatch):
+        exchanged("generic", told, issuer="https://id.example")
+
+
 def test_microsofts_account_is_the_directorys_own_number_for_it():
     assert exchanged("microsoft", id_token()).account == Account(f"{DIRECTORY}.object-1", "ada@example.com")
 

@@ -16,6 +16,7 @@ SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 MOST_BYTES = 262_144
 _CHUNK = 16_384
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _FAILURES = (requests.RequestException, HTTPError, HTTPException, OSError, ValueError)
 
 
@@ -49,8 +50,10 @@ class Outbound(HTTPSession):  # type: ignore[misc]  # requests-hardened has no t
         self.adapters.clear()  # so that http to a host that is not listed finds no way out
         self.mount("https://", PublicAdapter())
         for host in private_hosts:
-            for scheme in ("http", "https"):
+            for scheme, port in _DEFAULT_PORTS.items():
                 self.mount(f"{scheme}://{host}/", ListedAdapter())
+                if host.endswith(port):  # URLs need not say it
+                    self.mount(f"{scheme}://{host.removesuffix(port)}/", ListedAdapter())
 
     def request(self, *rest: Any, **named: Any) -> requests.Response:
         try:

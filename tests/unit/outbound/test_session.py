@@ -61,6 +61,24 @@ def test_another_port_of_a_listed_host_is_not_called():
 
 
 @pytest.mark.parametrize(
+    ("listed", "url", "called"),
+    [
+        ("inside.example:443", "https://inside.example/x", True),
+        ("inside.example:443", "https://inside.example:443/x", True),
+        ("inside.example:80", "http://inside.example/x", True),
+        ("inside.example:80", "https://inside.example/x", False),
+        ("inside.example:443", "http://inside.example/x", False),
+        ("inside.example:8443", "https://inside.example/x", False),
+    ],
+)
+def test_a_listed_host_is_called_whether_or_not_the_url_names_its_schemes_own_port(listed, url, called, monkeypatch):
+    tried = resolving(monkeypatch, "10.0.0.7")
+    with pytest.raises(Unreachable):
+        Outbound(frozenset({listed})).get(url)
+    assert tried == (["inside.example"] if called else [])
+
+
+@pytest.mark.parametrize(
     "shape", ["http://{0}@evil.example.com/", "http://evil.example.com/?{0}/", "http://evil.example.com#{0}/"]
 )
 def test_a_listed_host_elsewhere_in_the_url_opens_nothing(shape, monkeypatch):

@@ -33,12 +33,13 @@ LOUD = (
     "s3transfer",
     "urllib3",
 )
+_QUOTING = {"urllib3"}  # it warns of odd headers with the URL and all that came (urllib3.connection.getresponse)
 
 
 def quiet_libraries() -> None:
-    """Pins every library that logs secrets to WARNING, their children too. Idempotent."""
+    """Pins every library that logs secrets to WARNING, or ERROR if its warnings do too; their children as well. Idempotent."""
     for name in LOUD:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(logging.ERROR if name in _QUOTING else logging.WARNING)
     for name in list(logging.Logger.manager.loggerDict):
         if name.startswith(tuple(f"{loud}." for loud in LOUD)):
             logging.getLogger(name).setLevel(logging.NOTSET)

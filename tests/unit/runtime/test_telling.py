@@ -26,6 +26,9 @@ def test_a_library_that_talks_is_pinned_with_all_its_children():
     quiet_libraries()
     assert not any(logging.getLogger(name).isEnabledFor(logging.INFO) for name in LOUD)
     assert not child.isEnabledFor(logging.INFO)
+    assert not logging.getLogger("urllib3.connection").isEnabledFor(logging.WARNING), (
+        "its warnings quote answers and URLs"
+    )
 
 
 def test_a_log_line_is_one_json_object(capsys):

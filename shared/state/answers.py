@@ -43,7 +43,7 @@ def answered() -> Iterator[None]:
             raise ConditionLost(_lost(error)) from error
         if codes & _CONFLICTS:
             raise Contended from error
-        raise StateUnavailable("the state store refused or did not answer") from error
+        raise StateUnavailable("the state store refused or did not answer") from None  # what it said stays here
 
 
 def asked[T](call: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:
@@ -61,8 +61,8 @@ def asked[T](call: Callable[[], T], sleep: Callable[[float], None] = time.sleep)
     try:
         with answered():
             return call()
-    except Contended as error:
-        raise StateUnavailable("the state store is contended") from error
+    except Contended:
+        raise StateUnavailable("the state store is contended") from None
 
 
 def found[I: Item](model: type[I], hash_key: str, range_key: str | None = None) -> I | None:

@@ -1,6 +1,7 @@
 """What DynamoDB may answer, and what becomes of it."""
 
 from concurrent.futures import ThreadPoolExecutor
+from traceback import format_exception
 
 import pytest
 from botocore.exceptions import ClientError
@@ -48,6 +49,13 @@ def test_a_transaction_in_the_way_is_waited_for_a_moment(conflict):
     call = Answers(conflict, conflict)
     assert asked(call, call.pauses.append) == "answer"
     assert call.pauses == [0.01, 0.02]
+
+
+@pytest.mark.parametrize("refusal", [refused("ValidationException"), refused("InternalServerError"), *CONFLICTS])
+def test_what_the_store_said_is_in_no_part_of_our_error(refusal):
+    with pytest.raises(StateUnavailable) as caught:
+        asked(Answers(*[refusal] * 10), lambda _: None)
+    assert "quotes item" not in "".join(format_exception(caught.value))
 
 
 @pytest.mark.parametrize("conflict", CONFLICTS)

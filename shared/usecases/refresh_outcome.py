@@ -98,7 +98,7 @@ def refreshed(
     """It with new tokens: ``tokens``, the grant's, sealed; and the refresh token that it has, if they bring none."""
     if tokens.refresh is None and was.tokens is not None:
         tokens = replace(tokens, refresh=was.tokens.refresh)
-    granted = was.scopes_granted if grant.scopes is None else tuple(sorted(grant.scopes))
+    granted = tuple(sorted(grant.scopes)) if grant.scopes else was.scopes_granted  # an empty text tells of none, too
     fewer = _fewer(was, granted)
     status: Status = "error" if fewer else "active"
     due = due_at(tokens.expires_at, provider.idle_days, now, fraction, renewable=tokens.refresh is not None)
@@ -120,7 +120,7 @@ def refreshed(
 
 def _fewer(was: Integration, granted: tuple[str, ...]) -> frozenset[str]:
     """What is missing now: all that is, if something was before; else only what went missing since."""
-    missing = lacking(was.scopes_requested, granted) if granted else frozenset()
+    missing = lacking(was.scopes_requested, granted)
     if was.reason == ScopeMissing.code:
         return missing
     return missing - lacking(was.scopes_requested, was.scopes_granted)

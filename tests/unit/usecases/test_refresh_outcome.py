@@ -151,6 +151,13 @@ def test_scopes_that_went_missing_are_told_and_the_tokens_kept_alive():
     assert (state(back), told.outcome) == (("active", None), "success")
 
 
+@pytest.mark.parametrize("silent", [None, frozenset()])
+def test_an_answer_that_names_no_scope_changes_none(silent):
+    it = replace(LIVING, scopes_requested=("read",), scopes_granted=("read",))
+    new = new_tokens(it, scopes=silent)[0]
+    assert (state(new), new.scopes_granted) == (("active", None), ("read",))
+
+
 def test_scopes_that_were_never_told_are_not_missed():
     it = replace(LIVING, scopes_requested=("Files.Read",), scopes_granted=("https://graph.example/Files.Read",))
     assert state(new_tokens(it, scopes=frozenset({"https://graph.example/Files.Read"}))[0]) == ("active", None)

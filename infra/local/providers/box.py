@@ -8,8 +8,8 @@ import secrets
 from collections.abc import Mapping
 from typing import ClassVar
 
-from infra.local.providers.book import Issued, Kind, Rules
 from infra.local.providers.exchange import Answer, Request, Why, refuses, says
+from infra.local.providers.grants import Issued, Kind, Rules
 from infra.local.providers.house import House, Office, Person
 
 _WORDS: Mapping[Why, tuple[str, str]] = {

@@ -7,8 +7,8 @@ from threading import Lock
 from urllib.parse import urlencode
 
 from infra.local.providers import pages
-from infra.local.providers.book import Consent
 from infra.local.providers.exchange import Answer, Malformed, Request
+from infra.local.providers.grants import Consent
 from infra.local.providers.house import Ask, House, Office
 
 _MOST_WAITING = 1000

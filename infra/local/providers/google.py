@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from infra.local.providers import id_tokens
-from infra.local.providers.book import Grant, Issued, Kind, Rules
 from infra.local.providers.exchange import Answer, Request, Why, refuses, says
+from infra.local.providers.grants import Grant, Issued, Kind, Rules
 from infra.local.providers.house import Ask, House, Office, Person
 
 _WORDS: Mapping[Why, tuple[int, str, str]] = {

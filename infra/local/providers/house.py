@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from infra.local.providers.book import Book, Issued, Kind, Rules
+from infra.local.providers.book import Book
 from infra.local.providers.exchange import Answer, Request, Why, refuses, says
+from infra.local.providers.grants import Issued, Kind, Rules
 
 
 @dataclass(frozen=True, slots=True)

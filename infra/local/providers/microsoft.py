@@ -16,8 +16,8 @@ from typing import ClassVar
 from uuid import uuid4
 
 from infra.local.providers import id_tokens
-from infra.local.providers.book import Issued, Kind, Rules
 from infra.local.providers.exchange import Answer, Request, Why, says
+from infra.local.providers.grants import Issued, Kind, Rules
 from infra.local.providers.house import Ask, House, Office, Person
 
 PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"

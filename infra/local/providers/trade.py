@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from hmac import compare_digest
 from urllib.parse import unquote_plus
 
-from infra.local.providers.book import Issued
 from infra.local.providers.exchange import Answer, Refused, Request, says
+from infra.local.providers.grants import Issued
 from infra.local.providers.house import House, Office
 
 

@@ -97,7 +97,7 @@ def remove_integration(
 
     def attempt() -> Integration:
         was = found(world.integrations.get(tenant_id, integration_id, fresh=True), "integration", expected)
-        users = [it for it in world.rules.of(tenant_id, fresh=True) if it.target.integration_id == integration_id]
+        users = _users(was, world)
         if users and not force:
             raise InUse(f"the replication rule {users[0].id} uses it: remove or change the rule, or force")
         for rule in users:
@@ -109,6 +109,8 @@ def remove_integration(
     why = _revoked(was, world)
     if why is not None:
         world.audit.append(_event(was, "revocation_failed", actor, world, outcome=why))
+    for rule in _users(was, world):  # added after we looked; one that is added from now on finds no integration
+        _pause(rule.tenant_id, rule.id, actor, world)
 
 
 def _erased(was: Integration, world: Disconnecting) -> Integration:
@@ -143,6 +145,10 @@ def _marked(bare: Integration, why: str, actor: Actor, world: Disconnecting) -> 
     parts: Mapping[str, Any] = {"before": {"reason": was.reason}, "after": {"reason": new.reason}}
     world.integrations.change(new, _event(was, "revocation_failed", actor, world, outcome=why, **parts))
     return new
+
+
+def _users(it: Integration, world: Disconnecting) -> list[Rule]:
+    return [rule for rule in world.rules.of(it.tenant_id, fresh=True) if rule.target.integration_id == it.id]
 
 
 def _pause(tenant_id: TenantId, rule_id: RuleId, actor: Actor, world: Disconnecting) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.domain.audit import Actor, AuditEvent
-from shared.domain.errors import InvalidInput
+from shared.domain.errors import InvalidInput, NotFound
 from shared.domain.ids import TenantId, identifier
 from shared.domain.integration import Integration
 from shared.domain.provider import SYSTEM
@@ -82,7 +82,8 @@ def add_rule(rule: Rule, actor: Actor, world: Provisioning) -> Rule:
 
     Raises:
         InvalidInput: an identifier is not well formed, or the rule speaks of keys outside its tenant's source.
-        NotFound: there is no such tenant, or it has no such integration.
+        NotFound: there is no such tenant, or it has no such integration; one that was removed at this very moment leaves the
+            rule behind, paused.
         AlreadyExists: the id or the target's name is taken.
     """
     identifier(rule.id, "a rule's id")
@@ -93,8 +94,17 @@ def add_rule(rule: Rule, actor: Actor, world: Provisioning) -> Rule:
         raise InvalidInput("the rule's prefix lies outside its tenant's source")
     if rule.target.container:
         bucket(rule.target.container)
-    found(world.integrations.get(rule.tenant_id, rule.target.integration_id), "integration")
+    target = rule.tenant_id, rule.target.integration_id
+    found(world.integrations.get(*target, fresh=True), "integration")
     world.rules.add(rule, _added(rule.tenant_id, "rule", rule.id, shown.rule(rule), actor, world))
+    if world.integrations.get(*target, fresh=True) is None:  # whoever removed it may not have seen the rule
+        paused = replace(rule, paused=True, version=rule.version + 1)
+        parts: Mapping[str, Any] = shown.difference(shown.rule(rule), shown.rule(paused))
+        subject = f"rule/{rule.id}"
+        world.rules.change(
+            paused, AuditEvent(rule.tenant_id, world.clock.now(), actor, "rule.changed", subject, **parts)
+        )
+        raise NotFound("the integration was removed meanwhile; the rule is paused")
     return rule
 
 

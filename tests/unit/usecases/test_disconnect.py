@@ -179,6 +179,14 @@ def test_one_that_a_rule_uses_stays_unless_forced(at):
     assert (paused.subject, paused.before, paused.after) == ("rule/logs", {"paused": False}, {"paused": True})
 
 
+def test_a_rule_that_came_while_its_integration_went_is_paused(at):
+    late = Rule("late", "acme", Target("late", at.integration.id), EPOCH)
+    at.town.script.meanwhile["integrations.remove"] = lambda: at.town.rules.elsewhere(late)
+    remove(at)
+    assert at.town.integrations.items == {}
+    assert at.town.rules.items["acme", "late"].paused
+
+
 def test_anothers_integration_is_none(at):
     for call in (
         lambda: disconnect("zeta", at.integration.id, None, ANN, world(at)),

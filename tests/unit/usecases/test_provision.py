@@ -135,6 +135,14 @@ def test_a_rule_goes_to_an_integration_of_its_own_tenant(ready):
         add_rule(replace(RULE, target=Target("backup", "another")), ANN, ready)
 
 
+def test_a_rule_whose_integration_goes_meanwhile_is_paused(ready):
+    ready.script.meanwhile["rules.add"] = ready.integrations.items.clear
+    with pytest.raises(NotFound, match="paused"):
+        add_rule(RULE, ANN, ready)
+    assert ready.rules.items["acme", RULE.id].paused
+    assert ready.audit.actions("acme")[-2:] == ["rule.added", "rule.changed"]
+
+
 @pytest.mark.parametrize(
     ("prefix", "fine"), [("", True), ("acme/", True), ("acme/logs", True), ("ac", True), ("zeta/", False)]
 )

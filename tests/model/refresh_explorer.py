@@ -11,7 +11,6 @@ from datetime import timedelta
 
 from shared.domain.errors import NotFound, ProviderUnavailable, StateUnavailable
 from shared.domain.grant import Grant
-from shared.domain.integration import Integration
 from shared.ports.connections import Lease
 from tests.model import refresh_rules as rules
 from tests.model.explorer import Broken
@@ -28,7 +27,6 @@ from tests.model.refresh_replay import (
     Worker,
     at,
     put,
-    shown,
 )
 from tests.model.refresh_world import name_of, tokens
 
@@ -70,7 +68,7 @@ class Explorer(Stage):
         after = self._held(after, state, index, call, answer)
         self._check_row(state, after, request, name)
         self._check_lease(state, index, answer, name)
-        yield f"{name} -> {brief(answer)}", self._on(after, index, answer)
+        yield f"{name} -> {self._known(answer)[1]}", self._on(after, index, answer)
         if crashed := self._spend(state, "crashes"):
             dead = put(crashed, index, replace(worker, place=-2, holds="", slept=None))
             yield f"{name}: crash before it", replace(dead, losses=state.losses or bool(worker.holds))
@@ -246,12 +244,3 @@ class Explorer(Stage):
             self._check_quiet(state)
         self.story = []
         path.append((name, state, iter(()) if done else self.moves(state), [1 if done else 0]))
-
-
-def brief(answer) -> str:
-    if isinstance(answer, Integration):
-        row = answer.tokens
-        return f"{answer.status}/{answer.reason} v{answer.version} {name_of(row.refresh) if row else 'no tokens'}"
-    if isinstance(answer, Grant):
-        return f"{answer.access.reveal()} {answer.refresh.reveal() if answer.refresh else ''}"
-    return shown(answer)

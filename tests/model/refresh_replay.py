@@ -12,6 +12,8 @@ from functools import partial
 from types import FunctionType, NoneType, TracebackType
 
 from shared.domain.errors import FarshoreError
+from shared.domain.grant import Grant
+from shared.domain.integration import Integration
 from shared.domain.provider import Rotation
 from shared.domain.seal import Sealed
 from shared.domain.secret import Secret
@@ -19,7 +21,7 @@ from shared.usecases import refresh as production
 from tests.model.bucket import EPOCH, Gate
 from tests.model.explorer import Broken
 from tests.model.refresh_rules import returned
-from tests.model.refresh_world import House, Quiet, Room, connected
+from tests.model.refresh_world import House, Quiet, Room, connected, name_of
 from tests.model.replay import Interned, Pause
 
 AT_ONCE = ("clock.now", "deadline.remaining")
@@ -164,6 +166,7 @@ class Stage:
         self.rows, self.leases, self.houses = Interned(), Interned(), Interned()
         self.requests, self.places = Interned(), Interned()
         self.memo: dict = {}
+        self.known: dict[int, tuple[object, tuple[str, str]]] = {}
         self.spent: Counter = Counter()
         self.story: list[str] = []
 
@@ -241,6 +244,14 @@ class Stage:
         waits = pause.call == "clock.sleep" and not any(frame.startswith("_insist") for frame in frames)
         return self.places.number((tuple(self.gate.said), "waits" if waits else pause.call, request), "\n".join(frames))
 
+    def _known(self, answer) -> tuple[str, str]:
+        """What an answer is, in full and in short. Those that the world gave are kept: each is looked at once."""
+        if isinstance(answer, BaseException):
+            return shown(answer), brief(answer)
+        if id(answer) not in self.known:
+            self.known[id(answer)] = (answer, (shown(answer), brief(answer)))
+        return self.known[id(answer)][1]
+
     def _hold(self, broken: str, *name: str) -> None:
         if broken:
             raise Broken(broken, list(name))
@@ -249,7 +260,7 @@ class Stage:
         """The worker, with one more answer, at its next call, or ended."""
         worker = state.workers[index]
         said = (*self.places.things[worker.place][0], answer) if worker.place >= 0 else ()
-        key = (index, worker.kind, worker.begun, worker.place, shown(answer), state.time)
+        key = (index, worker.kind, worker.begun, worker.place, self._known(answer)[0], state.time)
         if key not in self.memo:
             self.memo[key] = self._run(worker, index, said, state.time)
         place = self.memo[key]
@@ -267,3 +278,13 @@ def at(seconds: int) -> datetime:
 
 def put(state: State, index: int, worker: Worker) -> State:
     return replace(state, workers=(*state.workers[:index], worker, *state.workers[index + 1 :]))
+
+
+def brief(answer) -> str:
+    """An answer as a story tells it."""
+    if isinstance(answer, Integration):
+        row = answer.tokens
+        return f"{answer.status}/{answer.reason} v{answer.version} {name_of(row.refresh) if row else 'no tokens'}"
+    if isinstance(answer, Grant):
+        return f"{answer.access.reveal()} {answer.refresh.reveal() if answer.refresh else ''}"
+    return shown(answer)

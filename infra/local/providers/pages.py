@@ -67,7 +67,7 @@ def _scope(house: House, scope: str) -> str:
     words = escape(house.scopes[scope])
     if not house.tick_boxes or scope in house.fixed:
         return (
-            f'<li>{words} <small>{escape(scope)}</small></li><input type="hidden" name="scope" value="{escape(scope)}">'
+            f'<li>{words} <small>{escape(scope)}</small><input type="hidden" name="scope" value="{escape(scope)}"></li>'
         )
     return (
         f'<label><input type="checkbox" name="scope" value="{escape(scope)}" checked> '

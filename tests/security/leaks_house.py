@@ -21,7 +21,7 @@ type Fault = Callable[[Request, Real], Answer | None]
 """An answer in place of the house's; None hangs up. The second argument has the house carry the request out."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Line:
     """What went to a house, and what came back.
 

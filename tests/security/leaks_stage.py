@@ -152,6 +152,8 @@ class Stage:
 
     def _deliver(self, queue: str, handler: Any, *, receives: int = 1) -> Mapping[str, Any]:
         found = self.messages(queue)
+        if not found:  # Lambda does not call a function for nothing
+            return {"back": set(), "given": []}
         records = [_record(message, receives) for message in found]
         answer: Mapping[str, Any] = handler({"Records": records}, LambdaContext())
         back = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}

@@ -133,7 +133,7 @@ class Ahead(SystemClock):
         return super().now() + self._town.ahead
 
 
-@dataclass
+@dataclass(repr=False)
 class Town:
     """What the tests play in.
 
@@ -285,8 +285,13 @@ class Town:
         assert "outcome=connected" in self.connect(path).location
         return path
 
+    def outcome(self, path: str) -> str:
+        """A consent's end, in its code."""
+        return dict(parse_qsl(urlsplit(self.connect(path).location).query))["outcome"]
+
     def later(self, minutes: float) -> None:
         self.ahead += timedelta(minutes=minutes)
+        self.house.control(advance=minutes * 60)
 
     # ---- the end -----------------------------------------------------------------------------------------------------
     def hear_the_rest(self) -> None:
@@ -310,9 +315,7 @@ class Town:
 
     def _objects(self) -> Iterator[object]:
         host = self.farshore.host
-        for provider in host.providers.page():
-            yield provider
-        yield from (vars(host).get(name) for name in vars(host))
+        yield from host.providers.page()
         yield from host.integrations.of(TENANT)  # type: ignore[arg-type]
         yield from host.webhooks.of(TENANT)  # type: ignore[arg-type]
         yield from host.audit.page(TENANT)

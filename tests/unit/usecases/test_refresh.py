@@ -260,6 +260,7 @@ def test_keys_that_are_away_before_the_call_cost_no_token():
     assert well(st)
 
 
+@pytest.mark.attack(33)
 def test_an_answer_that_got_lost_is_doubted_where_tokens_are_strict():
     for rotation in ROTATIONS:
         st = connected(rotation)
@@ -282,6 +283,7 @@ def test_a_provider_that_was_not_reached_leaves_no_doubt():
     assert state(st) == ("revoked", "grant_revoked")
 
 
+@pytest.mark.attack(33)
 def test_a_dead_token_is_tried_once_however_often_anybody_asks():
     st = connected()
     st.house.withdraw()

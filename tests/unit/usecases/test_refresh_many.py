@@ -156,6 +156,7 @@ def asked(world: Refreshing, number: int) -> str:
     return world.vault.open(it.tokens.access, access_context(*PLACE, it.tokens.access.sequence)).reveal()
 
 
+@pytest.mark.attack(33)
 def test_fifty_refreshes_at_once_make_one_call_and_all_have_the_new_token(tables):
     connect(tables)
     house = House()

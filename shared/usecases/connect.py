@@ -195,10 +195,13 @@ def _followed(flow: Flow, answer: Answer, state: str, world: Connecting) -> Inte
 
 
 def _still_wanted(flow: Flow, world: Connecting) -> Provider:
-    """Raises InvalidState: tenant, integration or provider are not what they were when the flow began."""
+    """Raises InvalidState: tenant, integration or provider are not what they were when the flow began. A tenant that changed may
+    have lost the owner who began.
+    """
     provider = world.providers.get(flow.provider_id, fresh=True)
     integration = world.integrations.get(flow.tenant_id, flow.integration_id, fresh=True)
-    if world.tenants.get(flow.tenant_id, fresh=True) is None or not _the_same(integration, flow):
+    tenant = world.tenants.get(flow.tenant_id, fresh=True)
+    if tenant is None or (tenant.updated_at or flow.created_at) > flow.created_at or not _the_same(integration, flow):
         raise InvalidState
     if provider is None or not provider.enabled or provider.version != flow.provider_version:
         raise InvalidState

@@ -346,6 +346,21 @@ def test_an_integration_that_became_another_is_not_connected(when):
     assert at.town.script.count("server.exchange") == (0 if when == "before" else 1)
 
 
+def test_who_lost_the_tenant_meanwhile_connects_nothing_to_it():
+    at = stage()
+    at.connect()
+    started = at.start(confirmed=True)
+    brought = at.house.approve(started.url, "acc-of-an-owner-who-left")
+    at.later(seconds=1)
+    tenant = at.town.tenants.items["acme"]
+    at.town.tenants.elsewhere(replace(tenant, owners=frozenset({"eve"}), updated_at=at.town.clock.now(), version=2))
+    at.town.script.calls.clear()
+    with pytest.raises(InvalidState):
+        at.finish(at.answer(started, brought))
+    assert at.now().account.id == "acc-1"
+    assert at.town.script.count("server.exchange") == 0
+
+
 def test_nothing_is_connected_for_a_tenant_that_is_gone():
     at = stage()
     started = at.start()

@@ -106,6 +106,11 @@ class Integration:
         """Whether replication may use it now."""
         return self.is_active and self.status == "active"
 
+    @property
+    def waiting(self) -> bool:
+        """Whether it may become active again by itself: its tokens are over, and a refresh is ahead."""
+        return self.status == "expired" and self.refresh_due_at is not None
+
 
 def credentials_context(tenant_id: TenantId, integration_id: IntegrationId, sequence: int) -> SealContext:
     """The place of an integration's credentials."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from shared.domain.errors import CredentialsRefused, ForeignEvent, NotFound
+from shared.domain.errors import CredentialsRefused, ForeignEvent, NotFound, StoreUnavailable
 from shared.domain.event import Job
 from shared.domain.objects import ObjectHead
 from shared.domain.rule import Rule
@@ -106,9 +106,12 @@ def pair_of(key: str, tenant: Tenant, rule: Rule, integrations: Integrations, st
 
     Raises:
         CredentialsRefused: the target's integration is gone, or not active: its owner has to connect it again.
+        StoreUnavailable: its tokens could not be renewed in time; that is tried again by itself.
         SealBroken, Misconfigured, StateUnavailable: from ``Stores``.
     """
     integration = integrations.get(tenant.id, rule.target.integration_id)
+    if integration is not None and integration.is_active and integration.waiting:
+        raise StoreUnavailable("the target's tokens are over and are being renewed")
     if integration is None or not integration.usable:
         raise CredentialsRefused("the target's integration is not active; connect it again")
     return Pair(

@@ -20,6 +20,7 @@ from shared.domain.objects import Attributes, Tag
 from shared.domain.retry import AfterUser, Later, Never
 from shared.domain.stamp import Stamp, maker_of, origin_of
 from shared.usecases.replicate import failed
+from tests.model.bucket import EPOCH
 from tests.model.world import Gate, Until, World
 
 
@@ -458,6 +459,17 @@ def test_an_integration_out_of_use_asks_for_its_owner(world, change):
         world.replicate(job)
     assert isinstance(refusal.value.retry, AfterUser)
     assert world.stores.opened == []
+
+
+def test_an_integration_whose_tokens_are_being_renewed_has_its_jobs_come_back(world):
+    job = job_for(world, world.put("k"))
+    world.change("integrations", "i-backup", status="expired", reason="provider_unavailable", refresh_due_at=EPOCH)
+    with pytest.raises(StoreUnavailable) as refusal:
+        world.replicate(job)
+    assert isinstance(refusal.value.retry, Later)
+    world.change("integrations", "i-backup", status="expired", reason="grant_expired", refresh_due_at=None)
+    with pytest.raises(CredentialsRefused):
+        world.replicate(job)
 
 
 def test_a_job_whose_tenant_or_rule_is_gone_is_buried(world):

@@ -56,7 +56,7 @@ from shared.usecases.callback import (
     well_formed,
 )
 from shared.usecases.consent import StartRequest as StartRequest
-from shared.usecases.grants import server_of, shares_account, why_not_revoked
+from shared.usecases.grants import connected, server_of, shares_account, why_not_revoked
 from shared.usecases.rounds import found, rounds
 
 
@@ -245,10 +245,11 @@ def _give_back(
     flow: Flow, grant: Grant, account: Account | None, server: AuthorizationServer, world: Connecting
 ) -> None:
     """Revokes a grant that is not followed, as far as that goes, so that nobody holds it who was not to have it. Not one beside
-    which another lives, be it this integration's own.
+    which another lives, be it this integration's own; of an account that could not be told, that may be any.
     """
     with suppress(FarshoreError):
-        if not _shared(flow, account, world):
+        others = connected(flow.tenant_id, flow.provider_id, world.integrations)
+        if not (_shared(flow, account, world) if account else any(others)):
             server.revoke(grant.access, grant.refresh)
 
 

@@ -1,5 +1,7 @@
 """Ends grants at their provider. Best effort: what is erased here stays erased, whatever a provider answers."""
 
+from collections.abc import Iterator
+
 from shared.domain.errors import FarshoreError
 from shared.domain.grant import Grant
 from shared.domain.ids import ProviderId, TenantId
@@ -71,16 +73,16 @@ def shares_account(
     To revoke one grant may end all that the account gave our client (Google), so a grant beside another is only forgotten
     here.
     """
-    after = None
-    while account is not None:
-        page = integrations.of(tenant_id, after=after, limit=_PAGE)
-        same = (it for it in page if (it.provider_id, it.account and it.account.id) == (provider_id, account.id))
-        if any(it.tokens and not _dead(it) for it in same):
-            return True
-        if len(page) < _PAGE:
-            break
-        after = page[-1].id
-    return False
+    alive = connected(tenant_id, provider_id, integrations) if account else ()
+    return any(it.account is not None and account is not None and it.account.id == account.id for it in alive)
+
+
+def connected(tenant_id: TenantId, provider_id: ProviderId | None, integrations: Integrations) -> Iterator[Integration]:
+    """The tenant's integrations that have a grant of this provider, as far as is known a living one."""
+    page = integrations.of(tenant_id, limit=_PAGE)
+    while page:
+        yield from (it for it in page if it.tokens and it.provider_id == provider_id and not _dead(it))
+        page = integrations.of(tenant_id, after=page[-1].id, limit=_PAGE) if len(page) == _PAGE else ()
 
 
 def _dead(integration: Integration) -> bool:

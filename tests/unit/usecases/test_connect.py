@@ -346,6 +346,20 @@ def test_an_integration_that_became_another_is_not_connected(when):
     assert at.town.script.count("server.exchange") == (0 if when == "before" else 1)
 
 
+@pytest.mark.parametrize(("before", "living"), [(False, 0), (True, 2)])
+def test_a_grant_of_an_account_that_cannot_be_told_is_ended_only_where_that_ends_no_other(before, living):
+    at = stage()
+    if before:
+        at.connect()
+    started = at.start()
+    answer = at.answer(started, at.house.approve(started.url))
+    at.town.script.before["server.account"].append(ProviderUnavailable())
+    with pytest.raises(ProviderUnavailable):
+        at.finish(answer)
+    assert len(at.house.living()) == living
+    assert at.now().status == ("active" if before else "pending")
+
+
 def test_who_lost_the_tenant_meanwhile_connects_nothing_to_it():
     at = stage()
     at.connect()

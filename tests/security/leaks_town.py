@@ -316,8 +316,8 @@ class Town:
     def _objects(self) -> Iterator[object]:
         host = self.farshore.host
         yield from host.providers.page()
-        yield from host.integrations.of(TENANT)  # type: ignore[arg-type]
-        yield from host.webhooks.of(TENANT)  # type: ignore[arg-type]
+        yield from host.integrations.of(TENANT)
+        yield from host.webhooks.of(TENANT)
         yield from host.audit.page(TENANT)
 
     def places(self) -> set[tuple[str, str]]:

@@ -22,6 +22,7 @@ from infra.local.providers import clients
 RUNNING = "running.json"
 REGION = "us-east-1"
 AZURITE_AWAY_SECONDS = 15.0
+UP_SECONDS = 180.0  # a busy disk may keep an emulator from its own files for a minute
 LOG_MAX = 20 * 1024 * 1024
 
 
@@ -133,6 +134,7 @@ def attached(home: Home) -> Iterator[Servers]:
         folder=home.folder,
         log=home.logs / "servers.log",
         ready=lambda: running(home) is not None,
+        patience=UP_SECONDS,
     ):
         yield _present(home)
 
@@ -151,7 +153,7 @@ def detach(home: Home) -> Servers:
             stderr=log,
             start_new_session=True,
         )
-    end = time.monotonic() + 60
+    end = time.monotonic() + UP_SECONDS
     while running(home) is None:
         if process.poll() is not None or time.monotonic() > end:
             end_group(process.pid)

@@ -2,12 +2,10 @@
 
 import json
 import re
-import sys
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -25,16 +23,12 @@ from infra.local.providers.settled import endpoints_at
 from infra.local.providers.simulator import Simulator
 from infra.local.providers.visitor import consent
 from shared.domain.errors import FarshoreError
-from shared.domain.seal import SealContext, Sealed
-from shared.domain.secret import Secret
-from shared.ports.world import Vault
-from shared.runtime.world import SystemClock
 from tests.conformance.faults import answer
-from tests.conformance.proxy import Fault, Proxy, Response, anything, proxy
-from tests.conformance.proxy import Request as Asked
+from tests.conformance.proxy import Proxy, anything, proxy
 from tests.security.leaks_house import Line, listened
 from tests.security.leaks_stage import LambdaContext, Stage, stage
 from tests.security.leaks_trap import Trap
+from tests.security.leaks_watch import Ahead, Said, Seen, Watched, calls, raised, re_encrypts, service
 
 PUBLIC = "https://farshore.example"
 API = "/api/v1"
@@ -45,29 +39,8 @@ CLIENT_SECRET = "client-secret-canary/7b+0f91d2c45e"
 ROLE_SECRET = "role-secret-canary-0d9e8f7a6b5c"
 CURSOR_SECRET = "cursor-secret-canary-5f7a9c1e3b-and-more"
 PROVIDER_SAYS = "provider-text-canary-7711aa"
-SERVICES = {
-    "DynamoDB_20120810": "DynamoDB",
-    "TrentService": "KMS",
-    "AmazonSQS": "SQS",
-    "AWSEvents": "EventBridge",
-    "secretsmanager": "Secrets Manager",
-}
 _DEPLOYMENTS = count(1)
 _OPENERS = re.compile(r"/(oauth/\w+|refresh|test|disconnect|callback)$")
-
-
-@dataclass
-class Said:
-    """An answer of the API."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: Any
-    cookies: Sequence[str]
-
-    @property
-    def location(self) -> str:
-        return self.headers["Location"]
 
 
 @dataclass
@@ -76,61 +49,6 @@ class Begun:
 
     url: str
     cookie: str
-
-
-class Seen:
-    """A vault that tells of every secret that goes in or comes out."""
-
-    def __init__(self, vault: Vault, tell: Callable[[str, str], None]) -> None:
-        self._vault, self._tell = vault, tell
-
-    def seal(self, secret: Secret[str], context: SealContext) -> Sealed:
-        self._note(secret, context)
-        return self._vault.seal(secret, context)
-
-    def open(self, sealed: Sealed, context: SealContext) -> Secret[str]:
-        secret = self._vault.open(sealed, context)
-        self._note(secret, context)
-        return secret
-
-    def _note(self, secret: Secret[str], context: SealContext) -> None:
-        if context.table == "flows":
-            for name, value in json.loads(secret.reveal()).items():
-                self._tell(name, value)
-        elif context.table == "webhooks":
-            self._tell("webhook secret", secret.reveal().removeprefix("whsec_"))
-        elif context.field in ("access_token", "refresh_token"):
-            self._tell(context.field.replace("_", " "), secret.reveal())
-
-
-class Watched:
-    """Keys that tell of every data key they give out or open."""
-
-    def __init__(self, keys: Any, tell: Callable[[str, bytes], None]) -> None:
-        self._keys, self._tell = keys, tell
-
-    def data_key(self, context: Mapping[str, str]) -> tuple[bytes, bytes]:
-        plain, wrapped = self._keys.data_key(context)
-        self._tell("data key", plain)
-        return plain, wrapped
-
-    def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
-        plain: bytes = self._keys.unwrap(wrapped, context)
-        self._tell("data key", plain)
-        return plain
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._keys, name)
-
-
-class Ahead(SystemClock):
-    """The town's time: the machine's, and what the test let pass."""
-
-    def __init__(self, town: "Town") -> None:
-        self._town = town
-
-    def now(self) -> datetime:
-        return super().now() + self._town.ahead
 
 
 @dataclass(repr=False)
@@ -325,60 +243,6 @@ class Town:
         return {(name.rpartition(" ")[0], where) for name, where in self.trap.found()}
 
 
-def service(request: Asked) -> str:
-    """The AWS service that a request is for."""
-    target = (request.header("x-amz-target") or "").partition(".")[0]
-    if target:
-        return SERVICES.get(target, target)
-    return "STS" if b"Action=AssumeRole" in request.body else "S3"
-
-
-def calls(name: str, action: str = "") -> Callable[[Asked], bool]:
-    """Whether a request is for that service, and that action if one is named."""
-    return lambda request: service(request) == name and (request.header("x-amz-target") or "").endswith(action)
-
-
-def re_encrypts(kms: Any) -> Fault:
-    """KMS's ReEncrypt, which MiniStack does not have, by way of its others."""
-
-    def stand_in(request: Asked, _: object) -> Response:
-        said = json.loads(request.body)
-        blob, context = b64decode(said["CiphertextBlob"]), said["SourceEncryptionContext"]
-        opened = kms.decrypt(CiphertextBlob=blob, EncryptionContext=context)
-        known = ("Content-Type", "application/x-amz-json-1.1")
-        if not opened["KeyId"].endswith(said["SourceKeyId"]):
-            return Response(400, (known,), b'{"__type": "IncorrectKeyException"}')
-        to = {"KeyId": said["DestinationKeyId"], "EncryptionContext": said["DestinationEncryptionContext"]}
-        blob = kms.encrypt(Plaintext=opened["Plaintext"], **to)["CiphertextBlob"]
-        materials = {"SourceKeyMaterialId": said["SourceKeyId"], "DestinationKeyMaterialId": said["DestinationKeyId"]}
-        told = {"CiphertextBlob": b64encode(blob).decode(), "SourceKeyId": opened["KeyId"], **materials}
-        return Response(200, (known,), json.dumps(told).encode())
-
-    return stand_in
-
-
-@contextmanager
-def raised(errors: list[FarshoreError]) -> Iterator[None]:
-    """Keeps every error of ours that is raised, wherever and whatever becomes of it."""
-    tool, known = 4, set[int]()
-    monitoring = sys.monitoring
-
-    def kept(code: Any, offset: int, error: BaseException) -> None:
-        if isinstance(error, FarshoreError) and id(error) not in known:
-            known.add(id(error))
-            errors.append(error)
-
-    monitoring.use_tool_id(tool, "leaks")
-    monitoring.register_callback(tool, monitoring.events.RAISE, kept)
-    monitoring.set_events(tool, monitoring.events.RAISE)
-    try:
-        yield
-    finally:
-        monitoring.set_events(tool, 0)
-        monitoring.register_callback(tool, monitoring.events.RAISE, None)
-        monitoring.free_tool_id(tool)
-
-
 @contextmanager
 def town(emulator: Emulator, keys: Path, monkeypatch: pytest.MonkeyPatch, house: str = "google") -> Iterator[Town]:
     """A fresh one, with a tenant and a provider. ``keys``: the folder of the issuer's key."""
@@ -420,7 +284,7 @@ def _watch(made: Town) -> None:
     made.farshore.aws("secretsmanager").create_secret(Name=host.settings.cursor_secret_id, SecretString=CURSOR_SECRET)
     host.__dict__["keys"] = Watched(host.keys, made.keep)
     host.__dict__["vault"] = Seen(host.vault, made.keep)
-    host.clock = Ahead(made)
+    host.clock = Ahead(lambda: made.ahead)
     constants = {"client secret": CLIENT_SECRET, "role's key": ROLE_SECRET, "cursors' key": CURSOR_SECRET}
     for kind, value in (constants | {"what the provider said": PROVIDER_SAYS}).items():
         made.keep(kind, value)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from infra.local.emulators import Emulator, ministack
-from tests.security.leaks_stage import ATTEMPTS, Stage, created, notified, stage
+from tests.security.leaks_events import created, notified
+from tests.security.leaks_stage import ATTEMPTS, Stage, stage
 from tests.security.leaks_trap import listening
 
 CANARY = "hostile-canary-0b5e"

@@ -24,7 +24,8 @@ from shared.ports.world import Keys
 from shared.runtime.logs import LOUD
 from tests.conformance.faults import answer, reset_after, reset_before
 from tests.conformance.proxy import Fault, Proxy, Request, proxy
-from tests.security.leaks_stage import ATTEMPTS, LambdaContext, Stage, container_of, created, stage
+from tests.security.leaks_events import created
+from tests.security.leaks_stage import ATTEMPTS, LambdaContext, Stage, container_of, stage
 from tests.security.leaks_trap import Trap, listening
 
 S3_SECRET = "s3-secret-canary/4f1c+9d2a77e05b"

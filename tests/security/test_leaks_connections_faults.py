@@ -10,8 +10,9 @@ import pytest
 from tests.conformance.faults import answer, reset_after, reset_before
 from tests.conformance.proxy import Fault, Forward, Matches, Request, Response, anything
 from tests.security.leaks_house import FAULTS
-from tests.security.leaks_town import API, CLIENT_SECRET, HOME, PROVIDER_SAYS, TENANT, Town, calls
+from tests.security.leaks_town import API, CLIENT_SECRET, HOME, PROVIDER_SAYS, TENANT, Town
 from tests.security.leaks_trap import listening
+from tests.security.leaks_watch import calls
 from tests.security.test_leaks_connections import ELSEWHERE, GOES
 
 MAY = {"google": GOES, **{house: GOES | more for house, more in ELSEWHERE.items()}}

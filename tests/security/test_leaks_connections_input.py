@@ -11,8 +11,9 @@ from urllib.parse import quote, urlencode, urlsplit
 import pytest
 
 from shared.usecases.forms import FORMS
-from tests.security.leaks_town import API, HOME, PUBLIC, TENANT, Said, Town
+from tests.security.leaks_town import API, HOME, PUBLIC, TENANT, Town
 from tests.security.leaks_trap import listening
+from tests.security.leaks_watch import Said
 from tests.security.test_leaks_connections import GOES
 
 ASKED = "asked-canary-3c5e7a9b1d-and-more"

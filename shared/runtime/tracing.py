@@ -1,6 +1,7 @@
 """X-Ray segments through Powertools, only where a deployment asks for them: the SDK is heavy to import."""
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,21 @@ class Tracing:
         self._on = on
 
     def span(self, name: str) -> AbstractContextManager[Any]:
-        """A subsegment of the current invocation."""
-        return self._tracer.provider.in_subsegment(f"## {name}") if self._on else nullcontext()
+        """A subsegment of the current invocation. If it ends by an error the trace says that it did, and nothing of the error."""
+        return self._span(name) if self._on else nullcontext()
+
+    @contextmanager
+    def _span(self, name: str) -> Iterator[None]:
+        failure = None
+        with self._tracer.provider.in_subsegment(f"## {name}") as segment:
+            try:
+                yield
+            except BaseException as error:
+                failure = error  # seen by the SDK it would be in the trace with its words, and those of its causes
+                if segment is not None:  # there is none outside an invocation
+                    segment.add_fault_flag()  # type: ignore[attr-defined]  # the SDK's; Powertools' protocol leaves it out
+        if failure is not None:
+            raise failure
 
     @cached_property
     def _tracer(self) -> "Tracer":

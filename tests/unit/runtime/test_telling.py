@@ -94,6 +94,14 @@ def test_tracing_that_is_on_names_a_span_and_patches_no_http_client(monkeypatch)
     assert http.client.HTTPConnection.request is before
 
 
+def test_an_error_in_a_span_is_still_that_error(monkeypatch):
+    monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
+    error = ValueError("the very one")
+    with pytest.raises(ValueError, match="the very one") as caught, Tracing("telling", on=True).span("x"):
+        raise error
+    assert caught.value is error
+
+
 @pytest.fixture(autouse=True)
 def _no_leftovers():
     yield

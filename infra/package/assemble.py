@@ -49,7 +49,7 @@ def assemble(function: str, folder: Path) -> None:
         else:
             shutil.copy2(source, target)
     if _version(python) == version:
-        _compile(python, folder / "functions", folder / "shared")
+        _compile(python, folder, "functions", "shared")
 
 
 def _wheels(lock: Path, kind: str, python: str, platform: list[str]) -> Path:
@@ -65,7 +65,7 @@ def _wheels(lock: Path, kind: str, python: str, platform: list[str]) -> Path:
             draft = kept.with_name(f"{kept.name}.draft")
             _install(lock, draft, python, platform)
             if _version(python) == kind.rpartition("-")[2]:
-                _compile(python, draft)
+                _compile(python, draft, ".")
             draft.rename(kept)
     return kept
 
@@ -85,12 +85,15 @@ def _install(lock: Path, folder: Path, python: str, platform: list[str]) -> None
             shutil.rmtree(service)
 
 
-def _compile(python: str, *folders: Path) -> None:
+def _compile(python: str, folder: Path, *within: str) -> None:
     """Bytecode halves a cold start. It is bound to nothing, since archives lose time stamps; another minor version of Python
-    ignores it, so it is made by the same one or not at all.
+    ignores it, so it is made by the same one or not at all. It names files as Lambda does and not where they were built, so
+    that functions of one lock have the same package to the byte.
     """
-    names = [str(folder) for folder in folders]
-    subprocess.run([python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", *names], check=True)
+    paths = ["-s", str(folder.resolve()), "-p", "/var/task"]
+    names = [str((folder / name).resolve()) for name in within]
+    command = [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", *paths, *names]
+    subprocess.run(command, check=True)
 
 
 def _version(python: str) -> str:

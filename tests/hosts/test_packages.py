@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import combinations
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +18,7 @@ from infra.local.processes import caller_environment
 from infra.local.providers.settled import endpoints_at
 from infra.local.providers.simulator import Simulator, simulator
 from infra.local.providers.visitor import consent
+from infra.package.assemble import LOCKS
 from shared.domain.audit import Actor
 from shared.domain.integration import Integration
 from shared.domain.secret import Secret
@@ -206,6 +209,26 @@ def offered(slug: str, made: Simulator, host: Container) -> Integration:
     add_provider(changes, Secret(made.client.secret), ADMIN, host.administration, slug)
     made.register([f"https://farshore.example/api/v1/oauth/{slug}/callback"])
     return add_integration("acme", NewIntegration(slug, "oauth2", provider_slug=slug), None, ADMIN, host.managing)
+
+
+def test_functions_of_one_lock_have_the_same_package(packages):
+    """To the byte: one upload does for all, and building twice deploys nothing."""
+    made = {function: _digest(packages / function) for function in FUNCTIONS}
+    assert LOCKS.keys() == made.keys()
+    for one, other in combinations(made, 2):
+        assert (made[one] == made[other]) is (LOCKS[one] == LOCKS[other]), (one, other)
+
+
+def _digest(package: Path) -> str:
+    digest = sha256()
+    for file in sorted(it for it in package.rglob("*") if it.is_file()):
+        digest.update(f"{file.relative_to(package)}\0".encode() + sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def test_no_package_says_where_it_was_built(packages):
+    for compiled in packages.glob("ConnectFunction/**/*.pyc"):
+        assert str(ROOT).encode() not in compiled.read_bytes(), compiled.name
 
 
 def test_each_package_fits_and_holds_what_it_needs_alone(packages):

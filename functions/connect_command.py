@@ -9,10 +9,11 @@ import argparse
 import os
 import sys
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hmac import compare_digest
 from pathlib import Path
 from threading import Thread
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -24,6 +25,14 @@ from shared.domain.secret import Secret
 _CONSENT_SECONDS = 600.0
 _PAGE_MOST = 100
 _SCREEN = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+_ENDED = MappingProxyType(
+    {
+        "oauth_access_denied": "consent was not given, and nothing was connected; run this again to give it",
+        "oauth_account_mismatch": "another account was chosen than is connected; choose the same one, or add "
+        "--confirm-account-change to replace it",
+    }
+)
+_ENDED_OTHERWISE = "nothing was connected; docs/errors.md says what this code means"
 
 
 def register(kinds: Any) -> None:
@@ -31,9 +40,15 @@ def register(kinds: Any) -> None:
     says = "connects a tenant's account at a provider, by its consent page"
     verb = kinds.add_parser("connect", help=says, description=says)
     verb.add_argument("provider", help="the provider's slug (dropbox, google-drive)")
-    verb.add_argument("--tenant", default=os.environ.get("FARSHORE_TENANT"))
+    verb.add_argument(
+        "--tenant", default=os.environ.get("FARSHORE_TENANT"), help="the tenant's id; else FARSHORE_TENANT"
+    )
     verb.add_argument("--name", help="the integration's name; the slug unless told")
-    verb.add_argument("--api", default=os.environ.get("FARSHORE_PUBLIC_URL"), help="the deployment's public address")
+    verb.add_argument(
+        "--api",
+        default=os.environ.get("FARSHORE_PUBLIC_URL"),
+        help="the deployment's public address; else FARSHORE_PUBLIC_URL",
+    )
     verb.add_argument(
         "--token-file", metavar="FILE", help="a bearer token, or - for standard input; else FARSHORE_TOKEN"
     )
@@ -65,8 +80,11 @@ def run(options: argparse.Namespace, _: object) -> Mapping[str, Any]:
         with loopback.answer(_CONSENT_SECONDS) as handed:
             outcome = _finish(api, callback, handed, started.cookie)
     if outcome.get("outcome") != "connected":
-        raise ApiRefused(outcome.get("outcome", "oauth_request_invalid"), "the connection was not made")
+        code = outcome.get("outcome", "oauth_request_invalid")
+        raise ApiRefused(code, _ENDED.get(code, _ENDED_OTHERWISE))
     shown: Mapping[str, Any] = api.send("GET", path).body
+    if shown.get("reason"):
+        print(f"Connected, but not as it should be: {shown['reason']} (docs/errors.md).", file=sys.stderr)
     return shown
 
 
@@ -88,31 +106,40 @@ def _token(options: argparse.Namespace) -> Secret[str]:
 def _integration(api: Api, options: argparse.Namespace) -> str:
     """The path of the integration of that name, which is made if there is none."""
     tenant = f"tenants/{options.tenant}"
-    provider = _named(api, f"{tenant}/providers", slug=options.provider)
-    if provider is None:
-        raise NotFound(f"the tenant is offered no provider {options.provider}")
+    provider = _provider(api, f"{tenant}/providers", options)
     if "oauth2" not in provider["authTypes"]:
         raise InvalidInput(f"{options.provider} is connected by credentials: POST {tenant}/cloud-integrations")
     name, integrations = options.name or options.provider, f"{tenant}/cloud-integrations"
-    known = _named(api, integrations, name=name, providerId=provider["id"])
+    wanted = (name, provider["id"])
+    known = next((it for it in _items(api, integrations) if (it.get("name"), it.get("providerId")) == wanted), None)
     made = {"providerId": provider["id"], "name": name, "authType": "oauth2"}
     integration = known or api.send("POST", integrations, made).body
     return f"{integrations}/{integration['id']}"
 
 
-def _named(api: Api, path: str, **wanted: str) -> Mapping[str, Any] | None:
-    """The first thing of a list that is so."""
+def _provider(api: Api, path: str, options: argparse.Namespace) -> Mapping[str, Any]:
+    try:
+        offered = {provider["slug"]: provider for provider in _items(api, path)}
+    except ApiRefused as refused:
+        if refused.code == NotFound.code:
+            raise NotFound(f"this token knows no tenant {options.tenant}: see --tenant") from None
+        raise
+    if options.provider not in offered:
+        others = ", ".join(sorted(offered)) or "none yet; a super-administrator adds them"
+        raise NotFound(f"the tenant is offered no provider {options.provider}. Offered: {others}")
+    return offered[options.provider]
+
+
+def _items(api: Api, path: str) -> Iterator[Mapping[str, Any]]:
+    """All that a list holds, page by page."""
     cursor = None
     while True:
         query = urlencode({"limit": _PAGE_MOST} | ({"cursor": cursor} if cursor else {}))
         page = api.send("GET", f"{path}?{query}").body
-        for item in page["items"]:
-            if all(item.get(name) == value for name, value in wanted.items()):
-                found: Mapping[str, Any] = item
-                return found
+        yield from page["items"]
         cursor = page.get("nextCursor")
         if not cursor:
-            return None
+            return
 
 
 def _show(url: str, *, browser: bool) -> None:

@@ -9,7 +9,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
-from shared.domain.errors import FarshoreError, InvalidInput
+from shared.domain.errors import FarshoreError, InvalidInput, Unauthenticated
 from shared.domain.secret import Secret
 
 _SECONDS = 60.0
@@ -120,6 +120,8 @@ def _json(body: bytes) -> Any:
 
 def _refusal(status: int, said: Any) -> ApiRefused:
     told = said if isinstance(said, dict) else {}
+    if status == 401 and not told.get("code"):  # a gateway's own word, before the API is asked
+        return ApiRefused(Unauthenticated.code, "the token is not accepted: it is over, or not for this deployment")
     return ApiRefused(
         str(told.get("code") or f"http_{status}"), str(told.get("detail") or f"the API answered {status}")
     )

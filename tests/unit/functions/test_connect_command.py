@@ -191,6 +191,26 @@ def test_a_consent_that_came_to_nothing_says_why(deployment, browser, capsys, ou
     assert capsys.readouterr().err.splitlines()[-1].startswith(f"{outcome}: ")
 
 
+@pytest.mark.parametrize(
+    ("outcome", "advice"),
+    [
+        ("oauth_access_denied", "run this again"),
+        ("oauth_account_mismatch", "--confirm-account-change"),
+        ("provider_unavailable", "docs/errors.md"),
+    ],
+)
+def test_a_consent_that_came_to_nothing_says_what_to_do(deployment, browser, capsys, outcome, advice):
+    deployment.outcome = outcome
+    run("dropbox")
+    assert advice in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_connection_that_lacks_something_says_so(deployment, browser, capsys):
+    deployment.integrations = [{"id": "int_8", "name": "dropbox", "providerId": "prv_1", "reason": "scope_missing"}]
+    assert run("dropbox") == 0
+    assert "scope_missing" in capsys.readouterr().err
+
+
 def test_strangers_who_knock_are_turned_away_and_the_true_answer_still_counts(deployment, browser):
     browser.said = [{}, {"state": "guessed", "code": "x"}, {"state": STATE, "code": "x" * 3000}, *browser.said]
     assert run("dropbox") == 0
@@ -232,6 +252,22 @@ def test_what_cannot_be_connected_so_is_said_before_anything_is_made(deployment,
     assert deployment.integrations == []
 
 
+def test_a_provider_that_is_not_offered_is_answered_with_those_that_are(deployment, browser, capsys):
+    deployment.providers = [{"id": "prv_0", "slug": "box", "authTypes": ["oauth2"]}, dict(OFFER)]
+    run("dropbux")
+    deployment.providers = []
+    run("dropbox")
+    misspelt, none = capsys.readouterr().err.splitlines()
+    assert misspelt.endswith("dropbux. Offered: box, dropbox")
+    assert "none yet" in none
+
+
+def test_a_token_that_the_gateway_refuses_is_said_to_be_the_reason(deployment, browser, capsys, monkeypatch):
+    monkeypatch.setattr(deployment, "answer", lambda *_: (401, {"message": "Unauthorized"}, {}))
+    assert run("dropbox") == 1
+    assert capsys.readouterr().err.startswith("unauthenticated: the token ")
+
+
 def test_the_token_comes_from_a_file_or_standard_input(deployment, browser, monkeypatch, tmp_path):
     monkeypatch.delenv("FARSHORE_TOKEN")
     file = tmp_path / "token"
@@ -241,9 +277,9 @@ def test_the_token_comes_from_a_file_or_standard_input(deployment, browser, monk
     assert run("dropbox") == 1
 
 
-def test_an_answer_of_the_api_is_told_with_its_code(deployment, browser, capsys):
+def test_a_tenant_that_the_api_does_not_show_is_named(deployment, browser, capsys):
     assert run("dropbox", "--tenant", "other") == 1
-    assert capsys.readouterr().err == "not_found: there is no such thing\n"
+    assert capsys.readouterr().err == "not_found: this token knows no tenant other: see --tenant\n"
 
 
 @pytest.mark.parametrize(

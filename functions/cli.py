@@ -192,39 +192,41 @@ def _verb(kinds: Any, name: str, run: Command, says: str) -> argparse.ArgumentPa
 
 
 def _add_tenant(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("tenant")
-    verb.add_argument("--name")
-    verb.add_argument("--connector", default="s3")
-    verb.add_argument("--bucket", required=True)
-    verb.add_argument("--prefix", default="")
+    verb.add_argument("tenant", help="its id, which paths and trails name it by")
+    verb.add_argument("--name", help="for people; the id unless told")
+    verb.add_argument("--connector", default="s3", help="what its source is kept in (s3)")
+    verb.add_argument("--bucket", required=True, help="the primary bucket")
+    verb.add_argument("--prefix", default="", help="which of the bucket's keys are the tenant's; all unless told")
 
 
 def _add_integration(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("tenant")
-    verb.add_argument("id")
-    verb.add_argument("--name")
-    verb.add_argument("--connector", required=True)
+    verb.add_argument("tenant", help="the tenant's id")
+    verb.add_argument("id", help="the integration's id, which rules name")
+    verb.add_argument("--name", help="for people; the id unless told")
+    verb.add_argument("--connector", required=True, help=", ".join(sorted({store for store, _ in FORMS})))
     verb.add_argument("--auth", required=True, help=", ".join(sorted({way for _, way in FORMS})))
-    verb.add_argument("--container", required=True)
+    verb.add_argument("--container", required=True, help="the bucket or container that copies go to")
     verb.add_argument("--setting", type=_pair, action="append", default=[], metavar="name=value")
     verb.add_argument("--credentials", metavar="FILE", help="a JSON file of secrets, or - for standard input")
 
 
 def _add_rule(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("tenant")
-    verb.add_argument("id")
-    verb.add_argument("--target", required=True)
-    verb.add_argument("--integration", required=True)
-    verb.add_argument("--container")
-    verb.add_argument("--path", default="{key}")
-    verb.add_argument("--prefix", default="")
-    verb.add_argument("--suffix", default="")
-    verb.add_argument("--on-delete", choices=("keep", "delete"), default="keep")
-    verb.add_argument("--priority", type=int, default=0)
+    verb.add_argument("tenant", help="the tenant's id")
+    verb.add_argument("id", help="the rule's id")
+    verb.add_argument("--target", required=True, help="a name for the place that copies go to, which the ledger shows")
+    verb.add_argument("--integration", required=True, help="the id of the integration that signs in there")
+    verb.add_argument("--container", help="another bucket or container than the integration's own")
+    verb.add_argument("--path", default="{key}", help="the copy's name there, made of {key}, {relative} and {tenant}")
+    verb.add_argument("--prefix", default="", help="only keys that begin so")
+    verb.add_argument("--suffix", default="", help="only keys that end so")
+    verb.add_argument(
+        "--on-delete", choices=("keep", "delete"), default="keep", help="whether copies go with the object"
+    )
+    verb.add_argument("--priority", type=int, default=0, help="of two rules for one target, the greater counts")
 
 
 def _add_replicas(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("tenant")
+    verb.add_argument("tenant", help="the tenant's id")
     verb.add_argument("--status", choices=("pending", "copying", "replicated", "failed", "deleted"))
     verb.add_argument("--target")
     verb.add_argument("--prefix", default="")

@@ -121,7 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, action in _COMMANDS.items():
         says = (action.__doc__ or "").splitlines()[0]
         own = action is not farshore  # that one's options are the operator's command's to read
-        command = commands.add_parser(name, help=says, add_help=own, prefix_chars="-" if own else "\0")
+        told = says.replace("%", "%%")  # argparse fills in what follows a sign of per cent
+        command = commands.add_parser(name, help=told, add_help=own, prefix_chars="-" if own else "\0")
         command.set_defaults(action=action)
         if name in ("up", "put"):
             command.add_argument("--file", type=Path, help="the file to drop; by default one that is made")

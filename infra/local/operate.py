@@ -15,6 +15,7 @@ from infra.local.processes import clean_environment
 
 # What it takes to open a browser: where the screen is, and which browser is liked.
 _SCREEN = ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "BROWSER")
+_LAST_WORD_SECONDS = 2.0
 _LOCAL = ".venv/bin/python -m infra.local"
 
 
@@ -77,9 +78,20 @@ def command(here: Contract, arguments: Sequence[str]) -> int:
         }
     )
     screen = {name: os.environ[name] for name in _SCREEN if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "functions.cli", *arguments], env=environment | screen, check=False
-    ).returncode
+    words = [sys.executable, "-P", "-m", "functions.cli", *arguments]
+    with subprocess.Popen(words, env=environment | screen) as running:
+        try:
+            return running.wait()
+        except KeyboardInterrupt:  # a terminal told the command too, which has the last word
+            return _ended(running)
+
+
+def _ended(running: subprocess.Popen[bytes]) -> int:
+    try:
+        return running.wait(_LAST_WORD_SECONDS)
+    except subprocess.TimeoutExpired:  # this process alone was told
+        running.terminate()
+        return running.wait()
 
 
 def forget(home: Home) -> None:

@@ -18,9 +18,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.local import issuer, servers
+from infra.local.__main__ import main
 from infra.local.emulators import ROOT, azurite, ministack
 from infra.local.home import PORT_NAMES, Home, StackError, claim_ports
 from infra.local.processes import StartFailed, free_port, run, server
+from shared.crypto.kms import KmsKeys
+from shared.domain.errors import SealBroken
 from tests.hosts.stack import eventually
 
 # A server with a child of its own, as MiniStack has.
@@ -84,6 +87,29 @@ def test_the_emulators_keep_what_was_stored_and_stop_at_once(tmp_path: Path) -> 
         assert str(ports[1]) in azure.connection_string
         assert azure.connection_string not in repr(azure)
     assert not psutil.pid_exists(azure.pid)
+
+
+def test_data_keys_are_wrapped_anew_under_another_key_here_too(tmp_path: Path) -> None:
+    context = {"farshore:tenant": "acme"}
+    with ministack(auth=True, state_dir=tmp_path, secret_access_key="only ours") as aws:
+        kms = _client("kms", aws.endpoint, aws.access_key_id)
+        old, new = (kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))
+        plain, wrapped = KmsKeys(lambda: kms, old).data_key(context)
+        ring = KmsKeys(lambda: kms, new, [old])
+        anew = ring.rewrap(wrapped, context)
+        assert anew != wrapped
+        assert ring.rewrap(anew, context) == anew
+        assert KmsKeys(lambda: kms, new).unwrap(anew, context) == plain
+        with pytest.raises(SealBroken):
+            ring.rewrap(wrapped, {"farshore:tenant": "other"})
+
+
+def test_help_tells_each_command_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = capsys.readouterr().out
+    assert "consent %s" in told
+    assert "{'" not in told
 
 
 def test_ports_are_kept_and_a_taken_one_is_told(tmp_path: Path) -> None:
@@ -154,5 +180,9 @@ def _alive(process: psutil.Process) -> bool:
 
 
 def _s3(endpoint: str, access_key: str) -> Any:
+    return _client("s3", endpoint, access_key)
+
+
+def _client(service: Any, endpoint: str, access_key: str) -> Any:
     keys = {"aws_access_key_id": access_key, "aws_secret_access_key": "only ours"}
-    return boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys)
+    return boto3.client(service, endpoint_url=endpoint, region_name="us-east-1", **keys)

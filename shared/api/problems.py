@@ -88,7 +88,7 @@ READ_ONLY = frozenset(
         "id", "tenantId", "providerId", "providerSlug", "slug", "connector", "authType", "status", "reason",
         "version", "createdBy", "createdAt", "updatedAt", "connectedAt", "lastRefreshedAt", "tokenExpiresAt",
         "accountId", "accountName", "scopesGranted", "scopesRequested", "accessToken", "refreshToken", "tokens",
-        "redirectUri", "hasClientSecret", "hasCredentials", "secret", "clientSecret", "credentials", "source",
+        "redirectUri", "hasClientSecret", "hasCredentials", "externalId", "secret", "clientSecret", "credentials", "source",
         "owners", "members", "uses",
     }
 )
@@ -116,7 +116,8 @@ def _of_http(error: BaseException) -> Problem | None:
             detail = "some values are missing or not as described"
             return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, InvalidInput.code, detail, _fields(error))
         case MethodNotAllowed():
-            return _own("method_not_allowed", "this is not done here", Allow=", ".join(error.allowed))
+            allowed = ", ".join(error.allowed)
+            return _own("method_not_allowed", f"this address takes {allowed}", Allow=allowed)
         case UnsupportedMediaType():
             return _own("unsupported_media_type", f"send {' or '.join(error.taken)}", Accept=", ".join(error.taken))
         case BodyTooLarge():
@@ -131,7 +132,8 @@ def _of_connections(error: BaseException) -> Problem | None:
         case TooManyRequests():
             return _told(HTTPStatus.TOO_MANY_REQUESTS, error, headers=_wait(error))
         case VersionMismatch():
-            return _told(HTTPStatus.PRECONDITION_FAILED, error)
+            detail = "it changed since it was read: read it again, and send what you still want with its new ETag"
+            return Problem(HTTPStatus.PRECONDITION_FAILED, error.code, detail)
         case CallbackRefused():
             return _told(HTTPStatus.BAD_REQUEST, error)
         case ProviderUnavailable():

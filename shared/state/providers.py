@@ -83,7 +83,9 @@ class DynamoProviders:
     def _obstacle(self, provider: Provider) -> VersionMismatch | InUse:
         stored = self.get(provider.id, fresh=True)
         if stored and stored.version == provider.version and stored.uses:
-            return InUse(f"integrations use this provider: {stored.uses}")
+            return InUse(
+                f"{stored.uses} of the tenants' integrations use it: remove those first, or disable it (PATCH enabled)"
+            )
         return VersionMismatch()
 
     def _claim(self, provider: Provider) -> SlugItem:

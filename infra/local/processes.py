@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 15.0
@@ -103,15 +104,7 @@ def server(
     """
     log = log or folder / f"{name}.log"
     with log.open("ab") as output:
-        process = subprocess.Popen(
-            list(command),
-            cwd=folder,
-            env=clean_environment(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = _started(command, clean_environment(environment), folder, output)
     watch = _watch(process.pid)
     try:
         _await(name, process, ready, log, patience)
@@ -119,6 +112,21 @@ def server(
     finally:
         stop(process)
         _dismiss(watch)
+
+
+def _started(
+    command: Sequence[str], environment: Mapping[str, str], folder: Path, output: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """Begins a program in a session of its own, deaf to the terminal."""
+    return subprocess.Popen(
+        list(command),
+        cwd=folder,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
 def run(name: str, command: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: Path) -> None:
@@ -130,15 +138,7 @@ def run(name: str, command: Sequence[str], *, environment: Mapping[str, str], fo
         StartFailed: it ended with an error.
     """
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            list(command),
-            cwd=folder,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = _started(command, dict(environment), folder, output)
     watch = _watch(process.pid)
     try:
         if process.wait() != 0:

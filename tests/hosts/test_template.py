@@ -365,6 +365,14 @@ def test_a_deployment_that_nobody_uses_pays_for_no_metrics_of_its_routes():
     assert RESOURCES["HttpStage"]["Properties"]["DefaultRouteSettings"]["DetailedMetricsEnabled"] is False
 
 
+def test_runs_of_a_schedule_that_were_throttled_do_not_pile_up():
+    """Lambda keeps asynchronous calls for six hours otherwise, and then makes them all."""
+    for name in ("SweepFunction", "RefreshFunction"):
+        told = RESOURCES[name]["Properties"]["EventInvokeConfig"]
+        assert told["MaximumRetryAttempts"] == 0
+        assert 60 <= told["MaximumEventAgeInSeconds"] <= 300  # Lambda takes no less than 60
+
+
 def test_a_batch_of_webhooks_that_all_hang_ends_in_time():
     source = RESOURCES["DeliverFunction"]["Properties"]["Events"]["Deliveries"]["Properties"]
     assert source["BatchSize"] * SECONDS < RESOURCES["DeliverFunction"]["Properties"]["Timeout"]

@@ -22,6 +22,7 @@ class Contract:
 
     Attributes:
         api: the stack's public address, by its front door.
+        hooks: where a receiver of webhooks may listen on this computer; the deployment calls no other private address.
     """
 
     api: str
@@ -33,6 +34,7 @@ class Contract:
     superadmin_token: str
     owner_token: str
     targets: Mapping[str, str]
+    hooks: str
 
 
 def publish(home: Home, servers: Servers, account: Account, outputs: Mapping[str, str]) -> Contract:
@@ -50,6 +52,7 @@ def publish(home: Home, servers: Servers, account: Account, outputs: Mapping[str
             "console": f"{api}/api/v1/docs",
             "gateway": gateway,
             "houses": dict(servers.houses),
+            "hooks": f"http://127.0.0.1:{(home.read('ports.json') or {})['hooks']}",
             "aws": {
                 "endpoint": account.endpoint,
                 "region": account.region,
@@ -90,4 +93,5 @@ def read(home: Home) -> Contract:
         superadmin_token=said["tokens"]["superadmin"],
         owner_token=said["tokens"]["owner"],
         targets={target["name"]: f"{target['connector']}:{target['container']}" for target in said["targets"]},
+        hooks=said.get("hooks", ""),  # what an earlier version wrote has none
     )

@@ -52,6 +52,7 @@ def shell_environment(here: Contract) -> Mapping[str, str]:
         "PREFIX": here.prefix,
         "TENANT": here.tenant,
         "API": here.api,
+        "HOOKS": here.hooks,
         "OWNER_TOKEN": here.owner_token,
         "SUPERADMIN_TOKEN": here.superadmin_token,
     }

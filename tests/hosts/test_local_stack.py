@@ -48,6 +48,7 @@ def test_the_contract_names_everything_a_client_needs(stack: Stack) -> None:
         "console",
         "gateway",
         "houses",
+        "hooks",
         "aws",
         "primaryBucket",
         "sourcePrefix",

@@ -277,7 +277,7 @@ class Ears:
 def ears(stack: Stack) -> Iterator[Ears]:
     for left in stack.ask("GET", "tenants/demo/webhooks").json()["items"]:
         stack.ask("DELETE", f"tenants/demo/webhooks/{left['id']}")
-    receiver = Receiver(stack.home.read("ports.json")["hooks"])
+    receiver = Receiver(urlsplit(stack.told["hooks"]).port)
     made = stack.ask("POST", "tenants/demo/webhooks", {"url": receiver.url})
     assert made.status_code == 201, made.text
     queue = stack.sqs.create_queue(QueueName="ears")["QueueUrl"]

@@ -130,7 +130,8 @@ def _changing(routes: APIGatewayHttpRouter, services: Services, access: Access) 
         ONE,
         operation_id="changeIntegration",
         summary="Change a connection",
-        description="New credentials make it active again. Settings that are sealed with credentials change with them only.",
+        description="New credentials make it active again (`{}`, where nothing secret is told). Settings that are sealed with "
+        "credentials change with them only.",
         tags=TAGS,
         security=SIGNED_IN,
         responses=answers("The integration as it is now.", Integration, *CHANGES, *BODY, headers=ETAG),

@@ -184,7 +184,7 @@ def _choosing(routes: APIGatewayHttpRouter, services: Services, access: Access) 
         cursor: Cursor = None,
     ) -> ChoiceList:
         items, following = _page(services, ("choices", owner.tenant.id), cursor, limit)
-        return ChoiceList(items=[Choice.of(it) for it in items if it.enabled], next_cursor=following)
+        return ChoiceList(items=[Choice.of(it, owner.tenant.id) for it in items if it.enabled], next_cursor=following)
 
 
 def _page(

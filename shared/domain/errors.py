@@ -46,6 +46,7 @@ FarshoreError
 │   ├── IntegrityUnproven        integrity_unproven        never        the store reports nothing we could compare
 │   ├── CredentialsRefused       credentials_refused       after_user   expired, revoked or lacking a permission
 │   ├── QuotaExceeded            quota_exceeded            after_user
+│   ├── RoleWithoutExternalId    role_without_external_id  after_user   it can be assumed without the tenant's external id
 │   └── ContainerMissing         container_missing         after_user
 ├── StateUnavailable             state_unavailable         later        DynamoDB, SQS or KMS did not answer
 ├── SealBroken                   seal_broken               never        one opaque refusal for every crypto failure
@@ -56,9 +57,12 @@ Messages are for people and may be shown to tenants: they never hold a secret, a
 provider or a user.
 """
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from shared.domain.retry import AfterUser, Later, Never, Now, Retry
+
+if TYPE_CHECKING:
+    from shared.domain.grant import Grant
 
 
 class FarshoreError(Exception):
@@ -191,9 +195,14 @@ class TooManyRequests(FarshoreError):
 
 
 class CallbackRefused(FarshoreError):
-    """The consent is not followed."""
+    """The consent is not followed.
+
+    Attributes:
+        grant: what was given for it already, to be given back; None if nothing.
+    """
 
     code = "oauth_refused"
+    grant: "Grant | None" = None
 
 
 class InvalidCallback(CallbackRefused):
@@ -406,6 +415,13 @@ class QuotaExceeded(StoreError):
     """The store has no room left for this account."""
 
     code = "quota_exceeded"
+    verdict = AfterUser()
+
+
+class RoleWithoutExternalId(StoreError):
+    """The role lets us in without the external id, for any tenant. Have its trust policy require sts:ExternalId."""
+
+    code = "role_without_external_id"
     verdict = AfterUser()
 
 

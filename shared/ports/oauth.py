@@ -42,7 +42,8 @@ class AuthorizationServer(Protocol):
         """Trades a code for tokens. One call.
 
         Raises:
-            CodeRefused: the code is used, over, or was given to another verifier or redirect URI.
+            CodeRefused: the code is used, over, or was given to another verifier or redirect URI; or the ID token is not for
+                this consent, and IssuerMismatch: another made it. Then the error's ``grant`` holds the tokens that came with it.
             ProviderUnavailable, ProviderMisconfigured, PolicyBlocked, ScopeMissing
         """
         ...
@@ -87,6 +88,14 @@ class Probes(Protocol):
 
         Raises:
             StoreError, SealBroken, Misconfigured, StateUnavailable
+        """
+        ...
+
+    def guarded(self, integration: Integration) -> bool:
+        """Whether its store, which was just reached, refuses us without the external id that the integration signs in with.
+
+        Raises:
+            as ``reach``
         """
         ...
 

@@ -60,6 +60,16 @@ class OpenStores:
         key = ("target", integration.tenant_id, integration.id, str(integration.version), place)
         return self._get(key, lambda: self._make(integration.connector, place, self._login(integration)))
 
+    def unproven(self, integration: Integration) -> TargetStore:
+        """A tenant's backup, signed in to without what Farshore gives the tenant to be known by. New; the caller closes it.
+
+        Raises:
+            as ``target``
+        """
+        login, ours = self._login(integration), FORMS[integration.connector, integration.auth_type].ours
+        told = {name: value for name, value in login.items() if name not in {_argument(each) for each in ours}}
+        return self._make(integration.connector, integration.container, told)
+
     def tidy(self) -> None:
         """Closes what fell out of the cache. Call it when nothing is under way."""
         with self._lock:
@@ -104,7 +114,7 @@ class OpenStores:
         form = FORMS.get((integration.connector, integration.auth_type))
         if form is None or not form.needs <= {name for name, value in told.items() if value}:
             raise Misconfigured("the integration lacks what its way of signing in needs; connect it again")
-        login = {_CAPITAL.sub(r"_\1", name).lower(): value for name, value in told.items()}
+        login = {_argument(name): value for name, value in told.items()}
         match integration.auth_type:
             case "workload_identity":
                 return self._federated(login)
@@ -137,6 +147,10 @@ class OpenStores:
         if not isinstance(credentials, dict):
             raise SealBroken
         return credentials
+
+
+def _argument(name: str) -> str:
+    return _CAPITAL.sub(r"_\1", name).lower()
 
 
 def _principal(login: Mapping[str, Any]) -> Mapping[str, Any]:

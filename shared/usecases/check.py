@@ -16,6 +16,7 @@ from shared.domain.errors import (
     NotSupported,
     PolicyBlocked,
     ProviderUnavailable,
+    RoleWithoutExternalId,
     ScopeMissing,
     SealBroken,
     StateUnavailable,
@@ -26,15 +27,15 @@ from shared.domain.errors import (
 )
 from shared.domain.ids import IntegrationId, TenantId
 from shared.domain.integration import Integration, Status
-from shared.domain.secret import Secret
 from shared.ports.connections import Audit, Providers
 from shared.ports.oauth import AuthorizationServer, AuthorizationServers, Probes
 from shared.ports.state import Integrations
 from shared.ports.world import Clock, Deadline, Vault
 from shared.usecases.advice import what_to_do
 from shared.usecases.disconnect import DISCONNECTED, UNREVOKED
+from shared.usecases.forms import external_id_of
 from shared.usecases.grants import server_of
-from shared.usecases.refresh import Refreshing, access_token
+from shared.usecases.refresh import Refreshing, access_token, refresh_one
 from shared.usecases.refresh_outcome import lacking
 from shared.usecases.rounds import found
 
@@ -66,13 +67,14 @@ class Tested:
 
     Attributes:
         token_valid: the provider, or the store, took our token or credentials.
-        api_reachable: it answered.
+        api_reachable: it answered; None if that cannot be found out, because the provider names no URL to ask about accounts.
+            Then only its authorization server was asked, for new tokens.
         scopes_valid: it lets us do all that was asked for.
         code: what is wrong; None if nothing.
     """
 
     token_valid: bool
-    api_reachable: bool
+    api_reachable: bool | None
     scopes_valid: bool
     milliseconds: int = 0
     code: str | None = None
@@ -91,7 +93,7 @@ class Health:
     what_to_do: str | None
 
 
-type _Found = tuple[bool, bool, bool]
+type _Found = tuple[bool, bool | None, bool]
 
 _WELL: _Found = (True, True, True)
 _FOUND: Mapping[type[FarshoreError], _Found] = MappingProxyType(
@@ -114,7 +116,7 @@ def test(
     tenant_id: TenantId, integration_id: IntegrationId, actor: Actor, world: Checking, deadline: Deadline
 ) -> Tested:
     """Asks the provider for the account, or looks into the store's container. A token that is over is refreshed first. Changes
-    nothing on the other side.
+    nothing on the other side, but for new tokens. A role has to refuse us without the tenant's external id, too.
 
     Raises:
         NotFound: there is no such integration.
@@ -159,23 +161,31 @@ def _seen(it: Integration, world: Checking, deadline: Deadline) -> _Found:
         raise TokenExpired
     if it.auth_type != "oauth2":
         world.probes.reach(it)
+        if external_id_of(it) is not None and not world.probes.guarded(it):
+            raise RoleWithoutExternalId
         return _WELL
     provider = found(world.providers.get(it.provider_id) if it.provider_id else None, "provider")
     server = server_of(provider, world.vault, world.servers)
+    asks = provider.endpoints is not None and provider.endpoints.user_info is not None
+    (_ask if asks else _renew)(it, server, world, deadline)
+    now = found(world.integrations.get(it.tenant_id, it.id, fresh=True), "integration")
+    return (True, True if asks else None, not lacking(now.scopes_requested, now.scopes_granted))
+
+
+def _ask(it: Integration, server: AuthorizationServer, world: Checking, deadline: Deadline) -> None:
+    """Whose account it is; with another token, as any caller would after a 401."""
     token = access_token(it.tenant_id, it.id, world.refreshing, deadline)
     try:
         server.account(token)
     except TokenExpired:
-        _once_more(it, token, server, world, deadline)
-    now = found(world.integrations.get(it.tenant_id, it.id, fresh=True), "integration")
-    return (True, True, not lacking(now.scopes_requested, now.scopes_granted))
+        server.account(access_token(it.tenant_id, it.id, world.refreshing, deadline, refused=token))
 
 
-def _once_more(
-    it: Integration, refused: Secret[str], server: AuthorizationServer, world: Checking, deadline: Deadline
-) -> None:
-    """With another token, as any caller would after a 401."""
-    server.account(access_token(it.tenant_id, it.id, world.refreshing, deadline, refused=refused))
+def _renew(it: Integration, server: AuthorizationServer, world: Checking, deadline: Deadline) -> None:
+    """New tokens: all that such a provider can be asked for. Without a refresh token, that ours is not over has to do."""
+    if it.tokens and it.tokens.refresh:
+        refresh_one(it.tenant_id, it.id, world.refreshing, deadline, force=True)
+    access_token(it.tenant_id, it.id, world.refreshing, deadline)
 
 
 def _meaning(error: FarshoreError) -> _Found:

@@ -16,7 +16,7 @@ from shared.ports.state import Integrations, Rules, Tenants
 from shared.ports.world import Clock, Randomness, Vault
 from shared.usecases import shown
 from shared.usecases.credentials import sealed_with_settings
-from shared.usecases.forms import endpoints, fits
+from shared.usecases.forms import completed, endpoints, fits, form_of
 from shared.usecases.rounds import found, rounds
 from shared.usecases.unset import UNSET, Unset, named_in
 from shared.usecases.wellformed import named, place
@@ -70,7 +70,8 @@ def add_integration(
 
     Raises:
         NotFound: there is no such tenant or provider, or the provider is not enabled.
-        InvalidInput: it is not what its way of signing in wants, or leads to a private network; no value is echoed.
+        InvalidInput: it is not what its way of signing in wants, or leads to a private network, or is an operator's to tell;
+            no value is echoed.
         StateUnavailable, Misconfigured
     """
     found(world.tenants.get(tenant_id, fresh=True), "tenant")
@@ -92,8 +93,7 @@ def add_integration(
         created_by=actor.subject,
     )
     _check(bare)
-    _check_sign_in(bare, credentials or {}, world)
-    made = replace(bare, credentials=sealed_with_settings(bare, credentials or {}, world.vault))
+    made = replace(bare, credentials=sealed_with_settings(bare, _checked(bare, credentials or {}, world), world.vault))
     world.integrations.add(made, _event(made, "integration.added", actor, world, after=shown.integration(made)))
     return made
 
@@ -116,7 +116,7 @@ def change_integration(
     Raises:
         NotFound, VersionMismatch
         InvalidInput: what comes of it is not well formed or leads to a private network; or settings change without the
-            credentials that are sealed with them.
+            credentials that are sealed with them; or an operator said how it signs in, and no owner may.
         StateUnavailable, Misconfigured
     """
 
@@ -158,12 +158,15 @@ def _signed_in(
     old: Integration, new: Integration, credentials: Mapping[str, str] | None, world: Managing
 ) -> Integration:
     """With new credentials, or new settings where no credentials are sealed with them."""
-    if credentials is None and old.credentials is not None:
+    form = form_of(new.connector, new.auth_type)
+    if form.ours and new.provider_id is None:
+        raise InvalidInput("an operator said how this integration signs in: ask them to change it")
+    if credentials is None and old.credentials is not None and form.secrets != form.ours:
         raise InvalidInput("tell credentials again with new settings: they are sealed together")
-    _check_sign_in(new, credentials or {}, world)
+    told = _checked(new, credentials or {}, world)
     if new.auth_type == "oauth2":
         return new
-    sealed = sealed_with_settings(new, credentials or {}, world.vault)
+    sealed = sealed_with_settings(new, told, world.vault)
     return replace(new, credentials=sealed, status="active", reason=None, failures=0)
 
 
@@ -172,10 +175,14 @@ def _check(integration: Integration) -> None:
     place(integration)
 
 
-def _check_sign_in(integration: Integration, credentials: Mapping[str, str], world: Managing) -> None:
-    fits(integration.connector, integration.auth_type, integration.settings, credentials)
-    for url in endpoints(integration.settings, credentials):
+def _checked(integration: Integration, credentials: Mapping[str, str], world: Managing) -> Mapping[str, str]:
+    """The credentials to seal: what the owner told, if it fits, and what Farshore adds."""
+    store, way = integration.connector, integration.auth_type
+    told = completed(store, way, credentials, integration.tenant_id)
+    fits(store, way, integration.settings, told)
+    for url in endpoints(integration.settings, told):
         world.check_url(url)
+    return told
 
 
 def _event(it: Integration, action: str, actor: Actor, world: Managing, **parts: Any) -> AuditEvent:

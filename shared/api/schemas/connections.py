@@ -98,7 +98,7 @@ class Tested(Closed):
     )
 
     token_valid: bool
-    api_reachable: bool
+    api_reachable: Annotated[bool | None, Field(description="null: the provider has no `userInfoUrl` to ask.")]
     scopes_valid: bool
     milliseconds: int
     code: Annotated[str | None, Field(description="What is wrong: a stable code.")]

@@ -11,6 +11,7 @@ from shared.api.schemas.closed import OPTIONAL, Closed, Told
 from shared.api.schemas.providers import AuthType
 from shared.domain import integration
 from shared.domain.ids import ProviderId
+from shared.usecases.forms import external_id_of
 from shared.usecases.integrations import IntegrationChanges
 from shared.usecases.integrations import NewIntegration as New
 
@@ -34,6 +35,7 @@ INTEGRATION: JsonDict = {
     "isActive": True,
     "settings": {},
     "hasCredentials": False,
+    "externalId": None,
     "connectedAt": "2026-11-20T12:00:00Z",
     "lastRefreshedAt": "2026-11-20T12:00:00Z",
     "createdBy": "auth0|def456",
@@ -46,14 +48,21 @@ _ID = r"^[A-Za-z0-9_-]{1,64}$"
 Name = Annotated[str, Field(description="What people call it.", min_length=1, max_length=128)]
 Container = Annotated[str, Field(description="Default bucket, container or folder.", max_length=1024)]
 IsActive = Annotated[bool, Field(description="Whether replication may use it.")]
-Setting = Annotated[str, Field(min_length=1, max_length=8192)]
+Setting = Annotated[str, Field(description="8 KiB at most.", min_length=1, max_length=8192)]
 Settings = Annotated[
     dict[str, Setting],
-    Field(description="What is not secret, by connector.", max_length=20, examples=[{"region": "eu-central-1"}]),
+    Field(
+        description="What is not secret, by connector. 32 KiB at most.",
+        max_length=32,
+        examples=[{"region": "eu-central-1"}],
+    ),
 ]
 Credentials = Annotated[
     dict[str, Annotated[SecretStr, Field(min_length=1, max_length=8192)]],
-    Field(description="What is secret, by way of signing in. Never shown.", min_length=1, max_length=20),
+    Field(
+        description="What is secret, by way of signing in. Never shown. `externalId` is not told: it is given.",
+        max_length=32,
+    ),
 ]
 
 
@@ -75,7 +84,6 @@ class NewIntegration(Told):
                     "authType": "iam_role",
                     "container": "acme-backups",
                     "settings": {"region": "eu-central-1", "roleArn": "arn:aws:iam::123456789012:role/farshore"},
-                    "credentials": {"externalId": "(agreed with the account's owner)"},
                 },
             ]
         }
@@ -112,7 +120,7 @@ class IntegrationPatch(Told):
 
     name: Annotated[Name, OPTIONAL]
     container: Annotated[Container, OPTIONAL]
-    settings: Annotated[dict[str, Setting | None], Field(description="null takes one away.", max_length=20), OPTIONAL]
+    settings: Annotated[dict[str, Setting | None], Field(description="null takes one away.", max_length=32), OPTIONAL]
     credentials: Annotated[Credentials, OPTIONAL]
     is_active: Annotated[IsActive, OPTIONAL]
 
@@ -150,6 +158,12 @@ class Integration(Closed):
     is_active: bool
     settings: dict[str, str]
     has_credentials: bool
+    external_id: Annotated[
+        str | None,
+        Field(
+            description="Of an `iam_role`: what its trust policy has to ask for (`sts:ExternalId`); null if not ours."
+        ),
+    ]
     connected_at: datetime | None
     last_refreshed_at: datetime | None
     created_by: str
@@ -175,6 +189,7 @@ def _identity(it: integration.Integration) -> dict[str, Any]:
         "is_active": it.is_active,
         "settings": dict(it.settings),
         "has_credentials": it.credentials is not None,
+        "external_id": external_id_of(it),
         "created_by": it.created_by,
         "created_at": it.created_at,
         "updated_at": it.updated_at,

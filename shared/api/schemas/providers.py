@@ -9,6 +9,8 @@ from pydantic.config import JsonDict
 
 from shared.api.schemas.closed import OPTIONAL, Closed, Told
 from shared.domain import provider
+from shared.domain.ids import TenantId
+from shared.usecases.forms import external_id_at, for_owners
 from shared.usecases.providers import ProviderChanges
 
 AuthType = Literal[
@@ -310,6 +312,7 @@ class PresetList(Closed):
 _CHOICE: JsonDict = {
     "id": "prv_2b91e6a40c7d5f38",
     **{name: DROPBOX[name] for name in ("name", "slug", "connector", "authTypes", "scopes", "metadata")},
+    "externalId": None,
 }
 
 
@@ -322,21 +325,26 @@ class Choice(Closed):
     name: str
     slug: str
     connector: str
-    auth_types: list[AuthType]
+    auth_types: Annotated[list[AuthType], Field(description="Those that a tenant's owner may tell.")]
     scopes: list[str]
     metadata: Metadata
+    external_id: Annotated[
+        str | None,
+        Field(description="For `iam_role`: what the role's trust policy has to ask for (`sts:ExternalId`)."),
+    ]
 
     @classmethod
-    def of(cls, it: provider.Provider) -> Self:
-        """From the domain's."""
+    def of(cls, it: provider.Provider, tenant_id: TenantId) -> Self:
+        """From the domain's, for this tenant."""
         return cls(
             id=it.id,
             name=it.name,
             slug=it.slug,
             connector=it.connector,
-            auth_types=list(it.auth_types),
+            auth_types=for_owners(it.connector, it.auth_types),
             scopes=list(it.scopes),
             metadata=Metadata.of(it.metadata),
+            external_id=external_id_at(it.connector, it.auth_types, tenant_id),
         )
 
 

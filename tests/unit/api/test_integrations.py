@@ -46,6 +46,18 @@ def test_by_credentials_it_is_active_at_once_and_they_are_never_shown(api, made)
     assert KEY not in api.ask("GET", "/api/v1/tenants/acme/audit-events").text
 
 
+def test_a_role_is_told_the_external_id_that_it_has_to_ask_for_and_nobody_chooses_it(api):
+    role = {**S3, "authType": "iam_role", "settings": {"roleArn": "arn:aws:iam::123456789012:role/farshore"}}
+    chosen = api.ask("POST", ALL, body=role | {"credentials": {"externalId": "farshore-beta"}})
+    assert (chosen.status, "farshore-acme" in chosen.json["detail"]) == (422, True)
+    del role["credentials"]
+    told = api.ask("POST", ALL, body=role)
+    assert (told.status, told.json["externalId"], told.json["hasCredentials"]) == (201, "farshore-acme", True)
+    renewed = api.ask("PATCH", told.headers["Location"], body={"credentials": {}})
+    assert (renewed.status, renewed.json["externalId"]) == (200, "farshore-acme")
+    assert api.ask("POST", ALL, body=S3).json["externalId"] is None
+
+
 def test_by_consent_it_is_pending_until_then(api):
     body = {"providerSlug": "dropbox", "name": "Files", "authType": "oauth2", "container": "/Backups"}
     told = api.ask("POST", ALL, body=body).json

@@ -58,6 +58,7 @@ STATUS = {
     "CredentialsRefused": 502,
     "QuotaExceeded": 502,
     "ContainerMissing": 502,
+    "RoleWithoutExternalId": 502,
     "StateUnavailable": 503,
     "SealBroken": 500,
     "Misconfigured": 500,

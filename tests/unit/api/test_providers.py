@@ -168,8 +168,19 @@ def test_a_provider_in_use_stays_and_one_that_is_not_goes(api, made):
 def test_a_tenant_chooses_from_what_is_enabled_and_sees_nothing_else_of_it(api, made):
     api.ask("POST", ALL, "root", body={"preset": "s3", "enabled": False})
     choices = api.ask("GET", "/api/v1/tenants/acme/providers", "anna").json["items"]
-    assert [set(it) for it in choices] == [{"id", "name", "slug", "connector", "authTypes", "scopes", "metadata"}]
-    assert choices[0]["id"] == made.json["id"]
+    shown = {"id", "name", "slug", "connector", "authTypes", "scopes", "metadata", "externalId"}
+    assert [set(it) for it in choices] == [shown]
+    assert (choices[0]["id"], choices[0]["externalId"]) == (made.json["id"], None)
+
+
+def test_a_tenant_is_told_its_external_id_before_there_is_a_role_and_not_what_only_operators_add(api):
+    for preset in ("s3", "azure-blob"):
+        api.ask("POST", ALL, "root", body={"preset": preset})
+    told = {it["slug"]: it for it in api.ask("GET", "/api/v1/tenants/acme/providers", "anna").json["items"]}
+    assert (told["s3"]["externalId"], told["azure-blob"]["externalId"]) == ("farshore-acme", None)
+    assert "workload_identity" not in told["azure-blob"]["authTypes"]
+    (other,) = api.ask("GET", "/api/v1/tenants/beta/providers", "olga", query="limit=1").json["items"][:1] or [None]
+    assert other["externalId"] in (None, "farshore-beta")
 
 
 def test_presets_and_providers_are_listed_in_pages(api):

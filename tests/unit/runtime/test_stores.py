@@ -123,6 +123,13 @@ def test_a_role_is_assumed_with_its_external_id(stores, keys, made):
     assert made[0].told == {"bucket_name": "backup", "role_arn": "arn:r", "external_id": "x"}
 
 
+def test_a_role_can_be_tried_without_its_external_id(stores, keys, made):
+    role = integration(keys, {"externalId": "x"}, auth_type="iam_role", settings={"roleArn": "arn:r"})
+    assert stores.unproven(role) is not stores.unproven(role)
+    assert made[0].told == {"bucket_name": "backup", "role_arn": "arn:r"}
+    assert stores.target(role).told["external_id"] == "x"
+
+
 def test_a_workload_identity_proves_itself_without_a_secret(keys, made):
     class Sts:
         def get_web_identity_token(self, **_):

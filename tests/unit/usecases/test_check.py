@@ -29,14 +29,18 @@ from tests.unit.usecases.stage import ANN, Stage, managing, stage
 
 
 class Probes:
-    def __init__(self, *errors: FarshoreError) -> None:
+    def __init__(self, *errors: FarshoreError, guarded: bool = True) -> None:
         self.errors = list(errors)
+        self.refuses = guarded
         self.asked: list[str] = []
 
     def reach(self, integration) -> None:
         self.asked.append(integration.id)
         if self.errors:
             raise self.errors.pop(0)
+
+    def guarded(self, integration) -> bool:
+        return self.refuses
 
 
 def world(at: Stage, probes: Probes | None = None) -> check.Checking:
@@ -144,6 +148,66 @@ def test_credentials_are_tried_on_the_store(error, found):
     assert look(at, it, probes) == check.Tested(True, True, True, 0, None)
     assert probes.asked == [it.id]
     assert look(at, it, Probes(error)) == check.Tested(*found, 0, error.code)
+
+
+def by_role(at: Stage):
+    s3 = at.offer(name="S3", slug="s3", connector="s3", auth_types=("iam_role",))
+    arn = {"roleArn": "arn:aws:iam::123456789012:role/farshore"}
+    new = NewIntegration("Role", "iam_role", provider_id=s3.id, container="backup", settings=arn)
+    return add_integration("acme", new, None, ANN, managing(at.town))
+
+
+def test_a_role_that_any_tenant_could_use_fails_the_test():
+    at = stage()
+    it = by_role(at)
+    assert look(at, it, Probes(guarded=False)) == check.Tested(True, True, True, 0, "role_without_external_id")
+    assert at.town.audit.events("acme")[-1].outcome == "role_without_external_id"
+    assert look(at, it, Probes(guarded=True)).code is None
+
+
+def test_only_roles_that_owners_added_have_to_ask_for_the_external_id():
+    at = stage()
+    it = by_role(at)
+    at.town.integrations.elsewhere(replace(it, provider_id=None))
+    assert look(at, it, Probes(guarded=False)).code is None
+    assert look(at, by_key(stage_with(at)), Probes(guarded=False)).code is None
+
+
+def stage_with(at: Stage) -> Stage:
+    """The same, whose next provider may be called S3 too."""
+    at.town.providers.items = {name: it for name, it in at.town.providers.items.items() if it.slug != "s3"}
+    return at
+
+
+@pytest.fixture
+def mute() -> Stage:
+    """At a provider that has no URL to ask about accounts; its answers to codes tell them."""
+    at = stage(user_info_url=None, issuer="https://house.example")
+    at.house.says_account = True
+    at.connect()
+    at.town.clock.sleep(60)
+    return at
+
+
+def test_where_nobody_can_be_asked_new_tokens_are_the_proof(mute):
+    assert look(mute) == check.Tested(True, None, True, 0, None)
+    assert mute.now().generation == 2
+    assert mute.town.script.count("server.account") == 0
+
+
+def test_where_nobody_can_be_asked_a_withdrawn_grant_is_found_out_too(mute):
+    mute.house.withdraw()
+    found = look(mute)
+    assert (found.token_valid, found.code) == (False, "grant_revoked")
+
+
+def test_where_nobody_can_be_asked_and_nothing_renewed_the_record_has_to_do():
+    at = stage(user_info_url=None, issuer="https://house.example")
+    at.house.says_account, at.house.gives_refresh = True, False
+    at.connect()
+    assert look(at) == check.Tested(True, None, True, 0, None)
+    at.later(hours=2)
+    assert look(at).code == "token_expired"
 
 
 def test_what_was_disconnected_is_not_asked_for():

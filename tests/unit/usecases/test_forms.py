@@ -1,11 +1,13 @@
 """Forms: what each way of signing in may be told, and where that would lead a connector."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from shared.domain.errors import InvalidInput
-from shared.usecases.forms import endpoints, fits
+from shared.domain.integration import Integration
+from shared.usecases.forms import FORMS, completed, endpoints, external_id_of, fits, for_owners
 from tests.unit.usecases.test_provision import SERVICE_ACCOUNT
 
 
@@ -74,3 +76,27 @@ def test_a_key_that_is_no_json_is_refused_in_our_words():
 )
 def test_every_place_that_settings_lead_to_is_known(settings, credentials, leads_to):
     assert list(endpoints(settings, credentials)) == leads_to
+
+
+def test_settings_are_few_and_short_in_all():
+    for told in (dict.fromkeys(map(str, range(33)), "x"), dict.fromkeys(map(str, range(5)), "x" * 8000)):
+        for settings, credentials in ((told, {}), ({}, told)):
+            with pytest.raises(InvalidInput, match="32768 bytes"):
+                fits("s3", "access_key", settings, credentials)
+
+
+def test_what_an_operator_chose_is_not_told_as_the_tenants_external_id():
+    made = Integration("i", "acme", "I", "s3", "iam_role", "backup", None, None, provider_id="prv_s3")
+    assert external_id_of(made) == "farshore-acme"
+    assert external_id_of(replace(made, provider_id=None)) is None
+    assert external_id_of(replace(made, auth_type="access_key")) is None
+
+
+@pytest.mark.parametrize(("connector", "way"), FORMS)
+def test_owners_are_offered_just_what_they_may_tell(connector, way):
+    offered = for_owners(connector, [way]) == [way]
+    if offered:
+        assert completed(connector, way, {}, "acme").keys() == FORMS[connector, way].ours
+    else:
+        with pytest.raises(InvalidInput):
+            completed(connector, way, {}, "acme")

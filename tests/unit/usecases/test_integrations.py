@@ -27,6 +27,8 @@ SECRET = "canary-secret"
 ANN = Actor("ann", "192.0.2.1")
 KEYS = {"accessKeyId": "A", "secretAccessKey": SECRET}
 S3 = NewIntegration("Backup", "access_key", provider_slug="s3", container="backup", settings={"region": "eu-west-1"})
+ARN = "arn:aws:iam::123456789012:role/farshore"
+ROLE = NewIntegration("Role", "iam_role", provider_slug="s3", container="backup", settings={"roleArn": ARN})
 
 
 @pytest.fixture
@@ -169,16 +171,80 @@ def test_settings_are_sealed_with_credentials_and_change_only_with_them(town, wo
 
 
 def test_where_nothing_is_secret_settings_change_alone(town, world):
-    settings = {"accountUrl": "https://a.blob.core.windows.net", "directoryId": "d", "clientId": "c"}
-    keyless = NewIntegration(
-        "A", "workload_identity", provider_slug="azure-blob", container="backup", settings=settings
-    )
+    settings = {"accountUrl": "https://a.blob.core.windows.net", "directoryId": "d"}
+    keyless = NewIntegration("A", "user_ms_identity", provider_slug="azure-blob", container="backup", settings=settings)
     made = add_integration("acme", keyless, None, ANN, world)
     assert made.credentials is None
-    changed = change_integration("acme", made.id, IntegrationChanges(settings={"clientId": "e"}), None, 1, ANN, world)
-    assert changed.settings["clientId"] == "e"
+    changed = change_integration(
+        "acme", made.id, IntegrationChanges(settings={"directoryId": "e"}), None, 1, ANN, world
+    )
+    assert changed.settings["directoryId"] == "e"
     with pytest.raises(InvalidInput):
-        change_integration("acme", made.id, IntegrationChanges(settings={"clientId": None}), None, None, ANN, world)
+        change_integration("acme", made.id, IntegrationChanges(settings={"accountUrl": None}), None, None, ANN, world)
+
+
+def test_a_role_is_assumed_by_the_external_id_that_farshore_gives_the_tenant(town, world):
+    made = add_integration("acme", ROLE, None, ANN, world)
+    assert opened(town, made) == {**ROLE.settings, "externalId": "farshore-acme"}
+    other = IntegrationChanges(settings={"roleArn": "arn:aws:iam::123456789012:role/other"})
+    changed = change_integration("acme", made.id, other, None, None, ANN, world)
+    assert opened(town, changed) == {"roleArn": other.settings["roleArn"], "externalId": "farshore-acme"}
+    assert changed.credentials.sequence == 2
+
+
+@pytest.mark.parametrize("chosen", ["farshore-zeta", "farshore-acme", ""])
+def test_nobody_chooses_the_external_id_of_a_tenant(town, world, chosen):
+    with pytest.raises(InvalidInput, match="farshore-acme"):
+        add_integration("acme", ROLE, {"externalId": chosen}, ANN, world)
+    assert town.integrations.items == {}
+    made = add_integration("acme", ROLE, None, ANN, world)
+    with pytest.raises(InvalidInput, match="farshore-acme"):
+        change_integration("acme", made.id, IntegrationChanges(), {"externalId": chosen}, None, ANN, world)
+
+
+def test_a_role_that_was_disconnected_is_used_again_when_its_owner_says_so(town, world):
+    made = add_integration("acme", ROLE, None, ANN, world)
+    town.integrations.elsewhere(replace(made, credentials=None, status="revoked", reason="disconnected", version=2))
+    changed = change_integration("acme", made.id, IntegrationChanges(), {}, None, ANN, world)
+    assert (changed.status, changed.reason) == ("active", None)
+    assert opened(town, changed)["externalId"] == "farshore-acme"
+
+
+def test_how_an_operators_role_signs_in_no_owner_changes(town, world):
+    made = add_integration("acme", ROLE, None, ANN, world)
+    town.integrations.elsewhere(replace(made, provider_id=None))
+    for changes, credentials in (
+        (IntegrationChanges(settings={"roleArn": "arn:other"}), None),
+        (IntegrationChanges(), {}),
+    ):
+        with pytest.raises(InvalidInput, match="operator"):
+            change_integration("acme", made.id, changes, credentials, None, ANN, world)
+    assert change_integration("acme", made.id, IntegrationChanges(name="X"), None, None, ANN, world).name == "X"
+
+
+@pytest.mark.parametrize(
+    ("slug", "settings", "instead"),
+    [
+        (
+            "azure-blob",
+            {"accountUrl": "https://a.blob.core.windows.net", "directoryId": "d", "clientId": "c"},
+            "service_principal",
+        ),
+        ("google-cloud-storage", {"audience": "a"}, "service_account"),
+    ],
+)
+def test_a_store_that_cannot_tell_tenants_apart_is_an_operators_to_add(town, world, slug, settings, instead):
+    new = NewIntegration("A", "workload_identity", provider_slug=slug, container="backup", settings=settings)
+    with pytest.raises(InvalidInput, match=f"operator.*{instead}"):
+        add_integration("acme", new, None, ANN, world)
+    assert town.integrations.items == {}
+
+
+@pytest.mark.parametrize("size", [8193, 4097])
+def test_a_setting_has_a_size(town, world, size):
+    long = replace(S3, settings={"region": ("x" if size > 8192 else "\u00e4") * size})
+    with pytest.raises(InvalidInput, match="8192 bytes"):
+        add_integration("acme", long, KEYS, ANN, world)
 
 
 def test_credentials_that_follow_erased_ones_are_a_later_value(town, world):

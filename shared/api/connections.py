@@ -18,7 +18,8 @@ from shared.api.services import Services
 from shared.api.things import IntegrationPath, TenantPath, shown
 from shared.domain.ids import IntegrationId
 from shared.ports.world import Deadline
-from shared.usecases import check, connect, disconnect, refresh
+from shared.usecases import check, connect, disconnect
+from shared.usecases.refresh_asked import Asked, refresh_now
 
 _TAGS = ["Connections"]
 _COOKIE_SECONDS: Final = 600
@@ -80,14 +81,16 @@ def _care(routes: APIGatewayHttpRouter, services: Services, access: Access) -> N
     ) -> Response[Integration]:
         it = fresh(services, owner.tenant.id, integration_id)
         spend_action("refresh", it.tenant_id, it.id, services)
-        now = refresh.refresh_one(it.tenant_id, it.id, services.worlds.refreshing, deadline, force=True)
+        world = Asked(services.worlds.refreshing, services.audit)
+        now = refresh_now(it.tenant_id, it.id, owner.actor, world, deadline)
         return shown(Integration.of(now), now.version)
 
     @routes.post(
         f"{ONE}/test",
         operation_id="testIntegration",
         summary="Whether the connection works",
-        description="Asks the provider (or the store) now, and changes nothing there.",
+        description="Asks the provider (or the store) now, and changes nothing there but its tokens. A role that lets this "
+        "service in without `externalId` is told as `role_without_external_id`.",
         tags=_TAGS,
         security=SIGNED_IN,
         responses=answers("What was found.", Tested, *GUARDED, 409, 429, 502),

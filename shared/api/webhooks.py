@@ -198,7 +198,8 @@ def _telling(routes: APIGatewayHttpRouter, services: Services, access: Access) -
     ) -> Delivery:
         hook = known(services.webhooks.get(owner.tenant.id, WebhookId(webhook_id)))
         spend_action("webhook", hook.tenant_id, hook.id, services)
-        return Delivery.of(webhooks.send_test(hook.tenant_id, hook.id, services.worlds.delivering))
+        world = services.worlds.delivering
+        return Delivery.of(webhooks.send_test(hook.tenant_id, hook.id, owner.actor, world, services.audit))
 
     @routes.get(
         f"{_ONE}/deliveries",

@@ -14,7 +14,7 @@ from shared.domain.errors import Conflict, InvalidInput
 from shared.domain.ids import TenantId, WebhookId
 from shared.domain.notice import Delivery, Notice, NoticeKind, Webhook, webhook_context
 from shared.domain.secret import Secret
-from shared.ports.connections import Webhooks
+from shared.ports.connections import Audit, Webhooks
 from shared.ports.world import Clock, Randomness, Vault
 from shared.usecases.deliver import Delivering, attempted
 from shared.usecases.rounds import found, rounds
@@ -167,8 +167,9 @@ def remove_webhook(
     rounds(expected, attempt)
 
 
-def send_test(tenant_id: TenantId, webhook_id: WebhookId, world: Delivering) -> Delivery:
-    """Sends a notice of kind ``webhook.test`` now, once, whether or not the webhook is enabled; tells how it went.
+def send_test(tenant_id: TenantId, webhook_id: WebhookId, actor: Actor, world: Delivering, audit: Audit) -> Delivery:
+    """Sends a notice of kind ``webhook.test`` now, once, whether or not the webhook is enabled; tells how it went, and puts on
+    record who asked.
 
     Raises:
         NotFound, SealBroken, StateUnavailable, Misconfigured
@@ -176,7 +177,11 @@ def send_test(tenant_id: TenantId, webhook_id: WebhookId, world: Delivering) -> 
     webhook = found(world.webhooks.get(tenant_id, webhook_id), "webhook")
     now = world.clock.now()
     notice = Notice(f"evt_{tenant_id}_test_{now:%Y%m%dT%H%M%S%f}", "webhook.test", tenant_id, now)
-    return attempted(notice, webhook, 1, world, last=True)
+    made = attempted(notice, webhook, 1, world, last=True)
+    after = {"answer": made.answer}
+    outcome = "success" if made.status == "delivered" else made.error or made.status
+    audit.append(_event(webhook, "webhook.tested", actor, world, outcome=outcome, after=after))
+    return made
 
 
 type _Change = Callable[[Webhook], tuple[Webhook, AuditEvent]]
@@ -206,7 +211,11 @@ def _changed(old: Webhook, changes: WebhookChanges, world: Hooks) -> Webhook:
 
 
 def _next(webhook: Webhook, world: Hooks) -> Webhook:
-    return replace(webhook, version=webhook.version + 1, updated_at=world.clock.now())
+    """As it will be written; without a key whose time is over."""
+    now = world.clock.now()
+    over = webhook.former_until is not None and webhook.former_until <= now
+    kept = replace(webhook, former=None, former_until=None) if over else webhook
+    return replace(kept, version=webhook.version + 1, updated_at=now)
 
 
 def _check(changes: WebhookChanges, world: Hooks) -> None:

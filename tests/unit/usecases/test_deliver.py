@@ -161,22 +161,26 @@ def test_what_could_not_be_done_comes_back_and_is_told_under_the_same_id(town, w
 # ---- the test notice -----------------------------------------------------------------------------------------------
 def test_a_test_is_sent_now_even_to_one_that_is_switched_off(town, world, made):
     change_webhook("acme", made.webhook.id, WebhookChanges(enabled=False), None, ANNA, town.hooks)
-    done = send_test("acme", made.webhook.id, world)
+    done = send_test("acme", made.webhook.id, ANNA, world, town.audit)
     assert (done.status, done.notice.kind, done.notice.tenant_id) == ("delivered", "webhook.test", "acme")
     assert done.notice.integration_id is None
     assert log(town, made) == [done]
+    asked = town.audit.events("acme")[-1]
+    assert (asked.action, asked.actor, asked.outcome) == ("webhook.tested", ANNA, "success")
 
 
 def test_each_test_has_an_id_of_its_own_and_is_not_tried_again(town, world, made):
     town.receiver.answer = 500
-    one = send_test("acme", made.webhook.id, world)
+    one = send_test("acme", made.webhook.id, ANNA, world, town.audit)
     town.clock.sleep(1)
-    two = send_test("acme", made.webhook.id, world)
+    two = send_test("acme", made.webhook.id, ANNA, world, town.audit)
     assert one.notice.id != two.notice.id
     assert (one.status, two.status) == ("failed", "failed")
+    asked = town.audit.events("acme")[-1]
+    assert (asked.action, asked.actor, asked.outcome) == ("webhook.tested", ANNA, "failed")
 
 
 def test_another_tenants_webhook_cannot_be_tested(town, world, made):
     with pytest.raises(NotFound):
-        send_test("zeta", made.webhook.id, world)
+        send_test("zeta", made.webhook.id, ANNA, world, town.audit)
     assert town.receiver.told == []

@@ -139,6 +139,17 @@ def test_after_a_rotation_the_key_before_is_kept_for_a_day(town, hooks):
     assert again.webhook.version == 2
 
 
+def test_a_key_whose_time_is_over_goes_with_the_next_change(town, hooks):
+    made = add_webhook("acme", WebhookChanges(url=URL), ANNA, hooks)
+    rotate_webhook("acme", made.webhook.id, None, ANNA, hooks)
+    town.clock.sleep(OVERLAP.total_seconds() - 1)
+    there = change_webhook("acme", made.webhook.id, WebhookChanges(enabled=False), None, ANNA, hooks)
+    assert there.former is not None
+    town.clock.sleep(1)
+    there = change_webhook("acme", made.webhook.id, WebhookChanges(enabled=True), None, ANNA, hooks)
+    assert (there.former, there.former_until) == (None, None)
+
+
 def test_a_third_key_ends_the_first(town, hooks):
     made = add_webhook("acme", WebhookChanges(url=URL), ANNA, hooks)
     second = rotate_webhook("acme", made.webhook.id, None, ANNA, hooks)

@@ -7,6 +7,7 @@ from functools import partial
 from requests import Response
 
 from shared.domain.errors import (
+    CallbackRefused,
     FarshoreError,
     GrantError,
     GrantExpired,
@@ -47,7 +48,11 @@ class Server:
         now = self.clock.now()
         wire = self._line("exchange", now)
         self.dialect.exchange(wire, self.client, code, request)
-        account = self._identified(wire.told, request, now) or self.dialect.account_in(wire.told)
+        try:
+            account = self._identified(wire.told, request, now) or self.dialect.account_in(wire.told)
+        except CallbackRefused as error:
+            error.grant = self._grant(wire.told, request.scopes, now, None)
+            raise
         return self._grant(wire.told, request.scopes, now, account)
 
     def refresh(self, token: Secret[str], scopes: tuple[str, ...]) -> Grant:

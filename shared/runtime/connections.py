@@ -78,6 +78,7 @@ class Connections(Parts):
             audit=self.audit,
             clock=self.clock,
             randomness=self.randomness,
+            metrics=self.metrics,
             public_url=self.settings.need("public_url").rstrip("/"),
             return_urls=self.settings.listed("return_urls"),
         )

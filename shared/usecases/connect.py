@@ -31,7 +31,14 @@ from datetime import datetime
 from typing import Any
 
 from shared.domain.audit import Actor, AuditEvent
-from shared.domain.errors import FarshoreError, InvalidInput, InvalidState, StateUnavailable
+from shared.domain.errors import (
+    CallbackRefused,
+    FarshoreError,
+    InvalidInput,
+    InvalidState,
+    ProviderMisconfigured,
+    StateUnavailable,
+)
 from shared.domain.grant import Flow, Grant
 from shared.domain.ids import IntegrationId, TenantId
 from shared.domain.integration import Account, Integration
@@ -40,7 +47,7 @@ from shared.domain.secret import Secret
 from shared.ports.connections import Audit, Flows, Providers
 from shared.ports.oauth import AuthorizationServer, AuthorizationServers, ConsentRequest
 from shared.ports.state import Integrations, Tenants
-from shared.ports.world import Clock, Randomness, Vault
+from shared.ports.world import Clock, Metrics, Randomness, Vault
 from shared.usecases import consent, landing
 from shared.usecases.callback import Answer as Answer
 from shared.usecases.callback import Handover as Handover
@@ -79,6 +86,7 @@ class Connecting:
     audit: Audit
     clock: Clock
     randomness: Randomness
+    metrics: Metrics
     public_url: str
     return_urls: Collection[str]
 
@@ -158,11 +166,15 @@ def finish(answer: Answer, world: Connecting) -> Finished | Handover:
 
 @contextmanager
 def _audited(flow: Flow, answer: Answer, world: Connecting) -> Iterator[None]:
-    """Puts a refusal on record, and says where the browser wants to go with it."""
+    """Puts a refusal on record, and says where the browser wants to go with it. The operator hears of a client of ours that the
+    provider does not accept.
+    """
     try:
         yield
     except FarshoreError as error:
         error.return_to = flow.return_to
+        if isinstance(error, ProviderMisconfigured):
+            world.metrics.count(ProviderMisconfigured.__name__)
         actor = Actor(flow.user, answer.origin)
         failed = _event(flow, "connect_failed", actor, world, outcome=error.code)
         try:
@@ -181,7 +193,7 @@ def _followed(flow: Flow, answer: Answer, state: str, world: Connecting) -> Inte
     if answer.error is not None or answer.code is None:
         raise refusal(answer.error or "")
     server = server_of(provider, world.vault, world.servers)
-    grant = server.exchange(Secret(answer.code), consent.asked(flow, state, world.vault))
+    grant = _traded(flow, Secret(answer.code), state, server, world)
     account = grant.account
     try:
         account = account or server.account(grant.access)
@@ -191,6 +203,16 @@ def _followed(flow: Flow, answer: Answer, state: str, world: Connecting) -> Inte
         raise  # the write may have gone through
     except FarshoreError:
         _give_back(flow, grant, account, server, world)
+        raise
+
+
+def _traded(flow: Flow, code: Secret[str], state: str, server: AuthorizationServer, world: Connecting) -> Grant:
+    """What the code brings. Of whose account it is nothing is known yet, if it is refused with tokens in hand."""
+    try:
+        return server.exchange(code, consent.asked(flow, state, world.vault))
+    except CallbackRefused as error:
+        if error.grant is not None:
+            _give_back(flow, error.grant, None, server, world)
         raise
 
 

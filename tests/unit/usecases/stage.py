@@ -49,6 +49,7 @@ class Stage:
             audit=town.audit,
             clock=town.clock,
             randomness=town.randomness,
+            metrics=town.metrics,
             public_url=PUBLIC,
             return_urls=frozenset({HOME}),
         )

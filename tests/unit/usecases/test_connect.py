@@ -15,6 +15,7 @@ from shared.domain.errors import (
     ConsentDenied,
     InvalidInput,
     InvalidState,
+    IssuerMismatch,
     Misconfigured,
     NotFound,
     PolicyBlocked,
@@ -25,13 +26,13 @@ from shared.domain.errors import (
     VersionMismatch,
 )
 from shared.domain.grant import flow_context
-from shared.domain.integration import access_context, refresh_context
+from shared.domain.integration import Account, access_context, refresh_context
 from shared.domain.presets import PRESETS
 from shared.usecases.callback import hashed
 from shared.usecases.connect import Finished, Handover, StartRequest, start
 from shared.usecases.integrations import IntegrationChanges, NewIntegration, add_integration, change_integration
 from shared.usecases.providers import ProviderChanges, change_provider
-from tests.unit.usecases.authorization import challenge
+from tests.unit.usecases.authorization import Agreement, challenge
 from tests.unit.usecases.stage import (
     ANN,
     CLIENT_SECRET,
@@ -479,6 +480,24 @@ def test_a_code_that_cannot_be_traded_changes_nothing(error):
     assert refused.value.return_to == HOME
     assert at.now() == at.integration
     assert at.town.audit.events("acme")[-1].outcome == error.code
+    assert at.town.metrics.total("ProviderMisconfigured") == isinstance(error, ProviderMisconfigured)
+
+
+@pytest.mark.parametrize("error", [CodeRefused, IssuerMismatch])
+@pytest.mark.parametrize(("before", "living"), [(False, 0), (True, 2)])
+def test_tokens_that_came_with_a_wrong_id_token_are_given_back_where_that_ends_no_other(error, before, living):
+    at = stage()
+    if before:
+        at.connect()
+    started = at.start()
+    agreement = Agreement(Account("whose"), frozenset())
+    refused = error()
+    refused.grant = at.house.issue(agreement, at.house.new_refresh(agreement))
+    at.town.script.before["server.exchange"].append(refused)
+    with pytest.raises(error):
+        at.finish(at.answer(started, at.house.approve(started.url)))
+    assert len(at.house.living()) == living
+    assert at.now().status == ("active" if before else "pending")
 
 
 def test_a_grant_whose_account_cannot_be_told_is_ended():

@@ -15,6 +15,7 @@ ABSURD_SECONDS = 3600.0
 """An ``expires_in`` that cannot be true: an hour is every house's order of magnitude, and one refresh too many does no harm."""
 
 _LONGEST_TOKEN = 8192
+_LONGEST_SCOPES = 32 * 1024
 _MOST_SECONDS = 10 * 366 * 86_400.0
 
 
@@ -86,7 +87,17 @@ def _seconds(value: Any) -> float | None:
 
 
 def _scope(value: Any) -> tuple[str, ...] | None:
-    """Scopes by spaces as the standard says, by commas or in a list as some houses do. An empty text: none were granted."""
+    """Scopes by spaces as the standard says, by commas or in a list as some houses do. An empty text: none were granted.
+
+    Raises:
+        ProviderUnavailable: they are longer than any record should be.
+    """
     if isinstance(value, list):
-        return tuple(each for each in value if isinstance(each, str))
-    return tuple(filter(None, re.split(r"[ ,]+", value))) if isinstance(value, str) else None
+        told = tuple(each for each in value if isinstance(each, str))
+    elif isinstance(value, str):
+        told = tuple(filter(None, re.split(r"[ ,]+", value)))
+    else:
+        return None
+    if sum(len(each.encode("utf-8", "surrogatepass")) for each in told) > _LONGEST_SCOPES:
+        raise ProviderUnavailable
+    return told

@@ -121,6 +121,8 @@ def test_whoever_names_a_version_is_told_that_it_is_another(town):
         NewTenant("Z", Source("s3", "primary", "z/"), "z", frozenset({""})),
         NewTenant("Z", Source("s3", "primary", "z/"), "z", frozenset(map(str, range(101)))),
         NewTenant("Z", Source("s3", "primary", "z/"), "z", members=frozenset({"a\nb"})),
+        NewTenant("Z", Source("s3", "primary", "z/"), "z", members=frozenset({"\u00e4" * 129})),
+        NewTenant("Z", Source("s3", "primary", "z/"), "z", members=frozenset(map(str, range(101)))),
     ],
 )
 def test_a_tenant_that_is_not_well_formed_is_refused(town, new):

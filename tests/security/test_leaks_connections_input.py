@@ -206,7 +206,7 @@ def test_credentials_of_every_kind_stay_sealed(
             )
             assert said.status == 201, said
         for (connector, way), form in FORMS.items():
-            secrets = {name: _secret(name, f"{connector}-{way}") for name in form.secrets}
+            secrets = {name: _secret(name, f"{connector}-{way}") for name in form.secrets - form.ours}
             for name, value in secrets.items():
                 town.keep("credential", json.loads(value)["private_key"] if name == "serviceAccountKey" else value)
             if "connectionString" in secrets:
@@ -218,13 +218,15 @@ def test_credentials_of_every_kind_stay_sealed(
             told["settings"] = {name: _open(name, town.hooks.url) for name in form.settings - {"encryption"}}
             told |= {"credentials": secrets} if secrets else {}
             made = town.ask("POST", f"{HOME}/cloud-integrations", body=told)
-            assert made.status == 201, (connector, way, made.body)
+            assert made.status == (422 if form.operators else 201), (connector, way, made.body)
+            if form.operators:
+                continue
             path = f"{HOME}/cloud-integrations/{made.body['id']}"
             if secrets:
                 assert town.ask("PATCH", path, body={"credentials": secrets}).status == 200
                 twice = town.ask("PATCH", path, body={"credentials": {**secrets, ASKED: ASKED}}, name="refusal")
                 assert twice.status == 422, twice
-            assert town.ask("GET", path).body["hasCredentials"] is bool(secrets)
+            assert town.ask("GET", path).body["hasCredentials"] is bool(form.secrets)
             if way != "service_principal":  # that would ask Microsoft itself
                 town.ask("POST", f"{path}/test")
             assert town.ask("DELETE", path).status == 204

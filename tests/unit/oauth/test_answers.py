@@ -35,6 +35,12 @@ def test_an_access_token_that_cannot_be_one_is_refused(token):
         refreshed(TOKENS | {"access_token": token})
 
 
+@pytest.mark.parametrize("scope", ["a" * 40_000, ["a" * 300] * 120, "a " * 40_000])
+def test_more_scopes_than_a_record_should_hold_are_refused(scope):
+    with pytest.raises(ProviderUnavailable):
+        refreshed(TOKENS | {"scope": scope})
+
+
 @pytest.mark.parametrize("token", [7, ["a"], "a\r\nX: y", "a" * 8193])
 def test_a_refresh_token_that_cannot_be_one_is_refused(token):
     with pytest.raises(ProviderUnavailable):

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from shared.domain.errors import (
+    CallbackRefused,
     CodeRefused,
     FarshoreError,
     IssuerMismatch,
@@ -228,6 +229,15 @@ def test_an_id_token_for_another_client_consent_or_time_is_refused(claims):
 def test_what_is_no_id_token_is_refused(token):
     with pytest.raises((CodeRefused, IssuerMismatch)):
         exchanged("microsoft", token)
+
+
+@pytest.mark.parametrize("claims", [{"iss": None}, {"nonce": None}])
+def test_tokens_that_came_with_a_refused_id_token_are_handed_out_to_be_given_back(claims):
+    with pytest.raises(CallbackRefused) as refused:
+        exchanged("microsoft", id_token(**claims))
+    given = refused.value.grant
+    assert (given.access, given.refresh, given.account) == (Secret("access-1"), Secret("refresh-1"), None)
+    assert "access-1" not in repr(given) + repr(refused.value)
 
 
 @pytest.mark.parametrize("dialect", ALL)

@@ -60,12 +60,16 @@ reset: .venv/.ready ## stop it and forget what it stored
 redrive: .venv/.ready ## send the jobs that were given up round again
 	@exec $(PY) -m infra.local redrive
 
+# Two processes, each with files of its own; JOBS=0 for one and in order, to look into a failure.
+JOBS ?= 2
+SIDE_BY_SIDE = -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+
 # ---- quality -----------------------------------------------------------------------------------------------------
 test: $(STACK) .tools/oidc/.ready ## all tests; TESTS=tests/unit some, FARSHORE_LONG=1 the long ones too
-	@$(PY) -m pytest -q $(TESTS)
+	@$(PY) -m pytest -q $(SIDE_BY_SIDE) $(TESTS)
 
 coverage: $(STACK) .tools/oidc/.ready ## all tests, with branch coverage
-	@$(PY) -m pytest -q --cov --cov-report=term:skip-covered --cov-fail-under=97
+	@$(PY) -m pytest -q $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered --cov-fail-under=97
 
 pr: $(STACK) .tools/checkov/.ready ## every gate: format, lint, types, layers, template, tests
 	.venv/bin/ruff format --check .

@@ -1,15 +1,37 @@
-"""For all tests: the counts that end a run."""
+"""For all tests: how they are dealt out to processes, and the counts that end a run."""
 
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
 
+from tests.conformance.table import Table
 from tests.counts import note, noted
 
 ATTACKS = 36
 _ATTACK = "attack"
 _CRYPTO = ("test_crypto_", "test_secret", "test_rewrap")
+_HOSTS = "tests/hosts/"
+_LONGEST_FIRST = (_HOSTS, "tests/model/", "tests/security/", "tests/conformance/", "tests/oauth/")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Table(), "conformance-table")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests stay in one process and in order; so do all that share the one local stack. The longest begin first, so
+    that no process is left with them at the end.
+    """
+    items.sort(key=lambda item: _turn(item.nodeid))
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(_HOSTS if file.startswith(_HOSTS) else file))
+
+
+def _turn(name: str) -> int:
+    return next((turn for turn, folder in enumerate(_LONGEST_FIRST) if name.startswith(folder)), len(_LONGEST_FIRST))
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -17,6 +39,18 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     """Puts on each report which attacks its test proves."""
     outcome = yield
     outcome.get_result().attacks = [mark.args[0] for mark in item.iter_markers(_ATTACK)]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process that runs a part of the tests hands its counts to the one that tells them."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["noted"] = noted()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    for suite, told in getattr(node, "workeroutput", {}).get("noted", {}).items():
+        note(suite, told)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

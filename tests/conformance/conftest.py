@@ -1,8 +1,7 @@
-"""The connectors under test and their servers, and the table of cases at the end."""
+"""The connectors under test and their servers."""
 
 import os
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 
 from infra.local.emulators import AZURITE_ACCOUNT, AZURITE_KEY, azurite, ministack
 from tests.conformance.azure_rig import AzureRig
-from tests.conformance.cases import CASES
 from tests.conformance.model_rig import ModelRig
 from tests.conformance.rigs import PART, Rig
 from tests.conformance.s3_rig import S3Rig
@@ -20,7 +18,6 @@ from tests.model import bucket
 LONG = os.environ.get("FARSHORE_LONG") == "1"
 CANARY = "canary/Secret+of+the+S3+rig=40characters"
 CONNECTORS = ("s3", "azure_blob")
-COLUMNS = (*CONNECTORS, "model")
 
 
 @pytest.fixture(scope="session")
@@ -103,44 +100,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return asked
 
 
-# ---- the table ---------------------------------------------------------------------------------------------------
-
-_OUTCOMES: dict[tuple[int, str], set[str]] = defaultdict(set)
-_REASONS: dict[tuple[int, str], str] = {}
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("long") and not LONG and Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.skip(reason="long: run with FARSHORE_LONG=1"))
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    outcome = yield
-    report = outcome.get_result()
-    numbers = [mark.args[0] for mark in item.iter_markers("case")]
-    name = next((name for name in COLUMNS if name in item.name), "")
-    if not numbers or not (report.when == "call" or report.outcome != "passed"):
-        return
-    for number in numbers:
-        _OUTCOMES[number, name].add(report.outcome)
-        if report.skipped and isinstance(report.longrepr, tuple):
-            _REASONS[number, name] = str(report.longrepr[2]).removeprefix("Skipped: ")
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if len({number for number, _ in _OUTCOMES}) < len(CASES) // 2:
-        return  # a few tests were picked: no table
-    names = [name for name in COLUMNS if any(name == seen for _, seen in _OUTCOMES)]
-    terminalreporter.section("conformance: case by connector")
-    for number, promise in CASES.items():
-        cells = "  ".join(f"{_cell(number, name):10}" for name in names)
-        terminalreporter.write_line(f"{number:3}  {promise:62.62}  {cells}")
-    for (number, name), reason in sorted(_REASONS.items()):
-        terminalreporter.write_line(f"skipped in part: {number} {name}: {reason}")
-
-
-def _cell(number: int, name: str) -> str:
-    seen = _OUTCOMES[number, name]
-    return next((word for word in ("failed", "passed", "skipped") if word in seen), "-")

@@ -196,7 +196,7 @@ def _followed(flow: Flow, answer: Answer, state: str, world: Connecting) -> Inte
     grant = _traded(flow, Secret(answer.code), state, server, world)
     account = grant.account
     try:
-        account = account or server.account(grant.access)
+        account = _whose(grant, provider, server)
         same_issuer(provider, answer.iss, account.id.partition(".")[0])
         return _kept(flow, answer, grant, account, provider, world)
     except StateUnavailable:
@@ -214,6 +214,17 @@ def _traded(flow: Flow, code: Secret[str], state: str, server: AuthorizationServ
         if error.grant is not None:
             _give_back(flow, error.grant, None, server, world)
         raise
+
+
+def _whose(grant: Grant, provider: Provider, server: AuthorizationServer) -> Account:
+    """Whose grant it is. Where the token answer tells no name (Dropbox), the name is asked for; only people miss it."""
+    told = grant.account
+    if told is None:
+        return server.account(grant.access)
+    if told.name is None and provider.endpoints is not None and provider.endpoints.user_info is not None:
+        with suppress(FarshoreError):
+            return Account(told.id, server.account(grant.access).name)
+    return told
 
 
 def _still_wanted(flow: Flow, world: Connecting) -> Provider:

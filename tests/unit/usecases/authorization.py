@@ -51,7 +51,7 @@ class House:
     Attributes:
         secret: the client secret it knows; None takes any.
         extra: scopes it grants unasked.
-        says_scopes, says_account: whether its token answer tells them.
+        says_scopes, says_account, says_name: whether its token answer tells them.
     """
 
     clock: object
@@ -60,6 +60,7 @@ class House:
     gives_refresh: bool = True
     says_scopes: bool = True
     says_account: bool = False
+    says_name: bool = True
     says_expiry: bool = True
     revocable: bool = True
     issuer: str | None = None
@@ -102,12 +103,13 @@ class House:
         access = f"access-canary-{next(self.numbers)}"
         over = self.clock.now() + self.life
         self.accesses[access] = (agreement, over)
+        account = agreement.account if self.says_name else Account(agreement.account.id)
         return Grant(
             Secret(access),
             Secret(refresh) if refresh else None,
             over if self.says_expiry else None,
             agreement.scopes if self.says_scopes else None,
-            agreement.account if self.says_account else None,
+            account if self.says_account else None,
         )
 
     def new_refresh(self, agreement: Agreement) -> str:

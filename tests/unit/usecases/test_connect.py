@@ -203,6 +203,24 @@ def test_the_answer_itself_may_say_whose_account_it_is():
     assert at.town.script.count("server.account") == 0
 
 
+@pytest.mark.parametrize(
+    ("url", "answers", "name"),
+    [
+        ("https://house.example/me", True, "acc-1@example.org"),
+        ("https://house.example/me", False, None),
+        (None, True, None),
+    ],
+)
+def test_an_account_without_a_name_is_asked_for_it_and_connected_either_way(url, answers, name):
+    at = stage(user_info_url=url, issuer="https://house.example")
+    at.house.says_account, at.house.says_name = True, False
+    if not answers:
+        at.town.script.before["server.account"].append(ProviderUnavailable())
+    it = at.connect()
+    assert (it.status, it.account) == ("active", Account("acc-1", name))
+    assert at.town.script.count("server.account") == (1 if url else 0)
+
+
 def test_scopes_that_were_not_granted_leave_it_in_error_until_it_is_connected_again():
     at = stage()
     it = at.connect(scopes=frozenset({"openid", "files.read"}))

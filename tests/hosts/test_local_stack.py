@@ -22,7 +22,9 @@ from tests.hosts.stack import Place, Stack, bytes_of, eventually
 S3, AZURE = "s3-backup", "azure-backup"
 BOTH = (S3, AZURE)
 MIB = 1024 * 1024
-BURST = 1000 if os.environ.get("FARSHORE_LONG") else 200
+LONG = bool(os.environ.get("FARSHORE_LONG"))
+BURST = 1000 if LONG else 100
+KILLS = 20 if LONG else 8
 LONG_KEY = "long/" + "k" * (1024 - len("demo/long/"))
 ODD = [
     "a b",
@@ -219,8 +221,8 @@ def test_what_exhausts_its_retries_is_buried_shown_and_sent_round_again(stack: S
 def test_workers_killed_in_mid_copy_lose_nothing_and_leave_nothing_partial(stack: Stack) -> None:
     size = 32 * MIB
     bodies, versions = dict[str, bytes](), dict[str, str]()
-    for turn in range(20):
-        name = f"killed/{turn % 5}"
+    for turn in range(KILLS):
+        name = f"killed/{turn % 4}"
         bodies[name] = bytes_of(size + turn, f"killed {turn}")
         versions[name] = stack.demo.put(name, bodies[name])
         _kill_a_busy_worker(stack, after=0.02 * turn)

@@ -74,9 +74,7 @@ class Integrations(Protocol):
         """May be up to 30 seconds old unless ``fresh``; None is never from memory."""
         ...
 
-    def of(
-        self, tenant_id: TenantId, *, after: IntegrationId | None = None, limit: int = 100
-    ) -> Sequence[Integration]:
+    def of(self, tenant_id: TenantId, *, after: IntegrationId | None = None, limit: int = 100) -> Sequence[Integration]:
         """A tenant's, ascending by id. One query."""
         ...
 

@@ -16,8 +16,8 @@ from botocore.exceptions import ClientError
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared.domain.seal import SealContext
 from shared.domain.errors import SealBroken
+from shared.domain.seal import SealContext
 
 DATA = Path(__file__).parent / "data"
 CONTEXT = SealContext("acme", "integrations", "backup-1", "credentials", "connect")

@@ -7,9 +7,6 @@ from functools import cached_property
 from types import SimpleNamespace
 from urllib.parse import urlencode
 
-from shared.usecases.check import Checking
-from shared.usecases.disconnect import Disconnecting
-
 from shared.api.app import build
 from shared.api.cursor import CursorCodec
 from shared.api.services import Services
@@ -19,8 +16,10 @@ from shared.domain.ids import TenantId
 from shared.domain.tenant import Source, Tenant
 from shared.ports.identity import Principal
 from shared.ports.state import ReplicaPage
+from shared.usecases.check import Checking
 from shared.usecases.connect import Connecting
 from shared.usecases.deliver import Delivering
+from shared.usecases.disconnect import Disconnecting
 from shared.usecases.integrations import Managing
 from shared.usecases.providers import Administration
 from shared.usecases.refresh import Refreshing

@@ -57,12 +57,9 @@ Messages are for people and may be shown to tenants: they never hold a secret, a
 provider or a user.
 """
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from shared.domain.retry import AfterUser, Later, Never, Now, Retry
-
-if TYPE_CHECKING:
-    from shared.domain.grant import Grant
 
 
 class FarshoreError(Exception):
@@ -198,11 +195,11 @@ class CallbackRefused(FarshoreError):
     """The consent is not followed.
 
     Attributes:
-        grant: what was given for it already, to be given back; None if nothing.
+        grant: what was given for it already (``domain.grant.Grant``, which builds on this module), to be given back, or None.
     """
 
     code = "oauth_refused"
-    grant: "Grant | None" = None
+    grant: object | None = None
 
 
 class InvalidCallback(CallbackRefused):

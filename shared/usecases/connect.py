@@ -211,7 +211,7 @@ def _traded(flow: Flow, code: Secret[str], state: str, server: AuthorizationServ
     try:
         return server.exchange(code, consent.asked(flow, state, world.vault))
     except CallbackRefused as error:
-        if error.grant is not None:
+        if isinstance(error.grant, Grant):
             _give_back(flow, error.grant, None, server, world)
         raise
 

@@ -55,7 +55,10 @@ def _serve(listener, told, answer, over, tls):
         connection.settimeout(2)
         try:
             with tls.wrap_socket(connection, server_side=True) if tls else connection as line:
-                told.asked.append(_request(line))
+                said = _request(line)
+                if not said:  # a handshake that the client broke off may look done from here
+                    continue
+                told.asked.append(said)
                 answer(line, over)
         except OSError:
             connection.close()  # the client had enough

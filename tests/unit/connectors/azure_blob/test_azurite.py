@@ -4,7 +4,7 @@ import base64
 import logging
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, quote
@@ -67,10 +67,11 @@ NAMES = [
 
 @pytest.fixture(scope="session")
 def plain_azurite() -> Iterator[Azurite]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(emulators, "AZURITE_CRC64", Path("absent"))
-        with azurite() as server:
-            yield server
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # for this one alone: others start theirs while it still runs
+            patch.setattr(emulators, "AZURITE_CRC64", Path("absent"))
+            server = stack.enter_context(azurite())
+        yield server
 
 
 @pytest.fixture

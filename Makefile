@@ -62,7 +62,7 @@ redrive: .venv/.ready ## send the jobs that were given up round again
 
 # Two processes, each with files of its own; JOBS=0 for one and in order, to look into a failure.
 JOBS ?= 2
-SIDE_BY_SIDE = -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE = -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
 # ---- quality -----------------------------------------------------------------------------------------------------
 test: $(STACK) .tools/oidc/.ready ## all tests; TESTS=tests/unit some, FARSHORE_LONG=1 the long ones too

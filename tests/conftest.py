@@ -21,7 +21,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest begin first, so that no process is left with them at the end."""
+    """The longest begin first, so that no process is left with them at the end. Tests are dealt out by name: of two that shared
+    one, one would not run, and nobody would notice.
+    """
+    twice = [name for name, times in Counter(item.nodeid for item in items).items() if times > 1]
+    if twice:
+        raise pytest.UsageError(f"tests of one name: {', '.join(twice)}")
     items.sort(key=lambda item: _turn(item.nodeid))
     _tell_apart(items)
 

@@ -28,19 +28,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if twice:
         raise pytest.UsageError(f"tests of one name: {', '.join(twice)}")
     items.sort(key=lambda item: _turn(item.nodeid))
-    _tell_apart(items)
-
-
-def _tell_apart(items: list[pytest.Item]) -> None:
-    """schemathesis names all operations of a test alike (it too goes by that private name), and xdist runs one of each name."""
-    named: Counter[str] = Counter()
-    for item in items:
-        named[item.nodeid] += 1
-        if named[item.nodeid] > 1:
-            item._id = type(item.id).parse(f"{item.nodeid}[{named[item.nodeid]}]")
-    ids = {item.nodeid for item in items}
-    if len(ids) < len(items):
-        raise pytest.UsageError(f"{len(items) - len(ids)} tests have the name of another, and would not run")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -95,12 +95,12 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False
     block_on_close = True
 
-    def __init__(self, *rest: object) -> None:
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         self.path = f"/farshore-{secrets.token_hex(16)}"
         self.answers: Queue[Handed] = Queue()
         self.accepts: Accepts = lambda said: False
         self.answered = Event()
-        super().__init__(*rest)  # type: ignore[arg-type]
+        super().__init__(address, handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A browser that went away is no news."""

@@ -124,8 +124,8 @@ def test_a_refresh_follows_the_preset_s_rotation(pair: Pair) -> None:
 
 def test_revoking_ends_the_grant_where_the_house_can(pair: Pair) -> None:
     grant = pair.grant()
-    assert pair.server.revoke(grant.access, grant.refresh) is (pair.provider.endpoints.revoke is not None)  # type: ignore[union-attr]
-    if pair.provider.endpoints.revoke is not None:  # type: ignore[union-attr]
+    assert pair.server.revoke(grant.access, grant.refresh) is (pair.provider.endpoints.revoke is not None)
+    if pair.provider.endpoints.revoke is not None:
         assert pair.house.control()["live"] == {"access": 0, "refresh": 0}
         assert pair.server.revoke(grant.access, grant.refresh) is True  # what is over counts as revoked
 

@@ -45,7 +45,7 @@ class Connection:
             "nonce": Secret(f"nonce-{self.turn}"),
             "scopes": SCOPES,
         }
-        return ConsentRequest(**(standard | changes))  # type: ignore[arg-type]  # by field
+        return ConsentRequest(**(standard | changes))
 
     def code(self, request: ConsentRequest, person: str = "ada") -> Secret[str]:
         return Secret(consent(self.server.consent_url(request), request.redirect_uri, person)["code"])
@@ -71,7 +71,7 @@ def row(oidc: OidcProvider, **changes: object) -> Provider:
         "issuer_required": True,
         "rotation": "strict",
     }
-    return Provider(**(standard | changes))  # type: ignore[arg-type]  # by field
+    return Provider(**(standard | changes))
 
 
 def connection(oidc: OidcProvider, **changes: object) -> Connection:
